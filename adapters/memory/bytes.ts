@@ -1,0 +1,80 @@
+/**
+ * The content of a simulated file: grows by doubling, and copies share memory until one of them changes.
+ *
+ * @module
+ */
+
+const NOTHING = new Uint8Array(0);
+const SMALLEST_CAPACITY_BYTES = 256;
+
+/** Growable bytes, copied on write. Whatever lies behind `size` in memory of its own is zero. */
+export class Bytes {
+  private array: Uint8Array;
+  /** Size in bytes. */
+  size: number;
+  private owned: boolean;
+
+  private constructor(array: Uint8Array, size: number, owned: boolean) {
+    this.array = array;
+    this.size = size;
+    this.owned = owned;
+  }
+
+  static empty(): Bytes {
+    return new Bytes(NOTHING, 0, false);
+  }
+
+  /** Takes `array` over: the caller no longer changes it. What lies behind `size` is cleared. */
+  static take(array: Uint8Array, size: number = array.length): Bytes {
+    array.fill(0, size);
+    return new Bytes(array, size, true);
+  }
+
+  /** The same content; the memory is copied by whichever of the two changes first. */
+  share(): Bytes {
+    this.owned = false;
+    return new Bytes(this.array, this.size, false);
+  }
+
+  /** The content in place, valid until the next change. */
+  view(): Uint8Array {
+    return this.array.subarray(0, this.size);
+  }
+
+  /** A copy of the content. */
+  copy(): Uint8Array {
+    const copy = new Uint8Array(this.size);
+    copy.set(this.view());
+    return copy;
+  }
+
+  read(into: Uint8Array, position: number): number {
+    const count = Math.min(into.length, this.size - position);
+    if (count <= 0) return 0;
+    into.set(count === this.array.length ? this.array : this.array.subarray(position, position + count));
+    return count;
+  }
+
+  write(from: Uint8Array, position: number): void {
+    const end = position + from.length;
+    this.reserve(end);
+    this.array.set(from, position);
+    if (end > this.size) this.size = end;
+  }
+
+  resize(size: number): void {
+    this.reserve(size);
+    if (size < this.size) this.array.fill(0, size, this.size);
+    this.size = size;
+  }
+
+  private reserve(bytes: number): void {
+    const capacity = this.array.length;
+    if (this.owned && bytes <= capacity) return;
+    const wanted = bytes <= capacity ? capacity : Math.max(bytes, capacity * 2, SMALLEST_CAPACITY_BYTES);
+    const array = new Uint8Array(wanted);
+    array.set(this.view());
+    this.array = array;
+    this.owned = true;
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * The simulated file system as the engine sees it, and the controls that a test has over it.
+ *
+ * @module
+ */
+import type {
+  DirectoryEntry,
+  Host,
+  Instance,
+  MaybePromise,
+  OpenFileOptions,
+  OpenMode,
+  Vfs,
+  VfsFile,
+  VfsLock,
+} from "../../src/vfs.ts";
+import { Bytes } from "./bytes.ts";
+import type { PlannedFault, SeededFaults } from "./fault_plan.ts";
+import { fits } from "./fault_plan.ts";
+import { openFile } from "./file.ts";
+import { FileNode } from "./file_node.ts";
+import type { MemoryLock } from "./lock.ts";
+import { takeLock } from "./lock.ts";
+import type { CrashKind, MemoryReport } from "./machine.ts";
+import { Machine } from "./machine.ts";
+import type { ContractViolation, OperationEvent } from "./operation.ts";
+import { Operation } from "./operation.ts";
+import type { MemoryOptions } from "./options.ts";
+import { SeededRandom } from "./random.ts";
+import { failure, OtherNode, Tree } from "./tree.ts";
+
+/** The disk of a simulated machine at one moment, and what its chance goes on with. Never changes. */
+export class MemorySnapshot {
+  readonly #machine: Machine;
+
+  /** @param machine Never run: it only holds the state. */
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  /** A machine of its own that starts in this state. */
+  boot(options: MemoryOptions): Machine {
+    const held = this.#machine;
+    const random = options.seed === undefined ? held.random.clone() : new SeededRandom(options.seed);
+    return new Machine({ ...held.options, ...options }, random, held.tree.clone(), undefined, held);
+  }
+}
+
+/**
+ * A file system in memory that loses, tears and reorders what was not synced, and fails where it is told to.
+ * One object is one life of a machine: {@linkcode MemoryVfs.crash} ends it and returns the next.
+ */
+export class MemoryVfs implements Vfs {
+  readonly host: Host;
+  private readonly machine: Machine;
+
+  /** @param machine What runs the calls; see `memoryVfs` for a fresh one. */
+  constructor(machine: Machine) {
+    this.machine = machine;
+    this.host = machine.options.host ?? { pid: 1, runtime: "memory" };
+  }
+
+  /**
+   * A machine of its own in the state of `snapshot`, with no faults planned, no hooks and fresh counts.
+   *
+   * @param options What differs from the machine the snapshot was taken of. Without a seed, chance goes on as it
+   * would have gone on there.
+   */
+  static from(snapshot: MemorySnapshot, options: MemoryOptions = {}): MemoryVfs {
+    return new MemoryVfs(snapshot.boot(options));
+  }
+
+  open(path: string, mode: OpenMode, options?: OpenFileOptions): MaybePromise<VfsFile> {
+    return this.machine.run(
+      new Operation("open", path, () => openFile(this.machine, path, mode, options?.direct ?? false)),
+    );
+  }
+
+  list(path: string): MaybePromise<DirectoryEntry[]> {
+    return this.machine.run(
+      new Operation("list", path, () => {
+        const { entries } = this.machine.tree.directory(path, "list");
+        return [...entries.keys()].sort().map((name) => ({ name, kind: entries.get(name)!.kind }));
+      }),
+    );
+  }
+
+  makeDirectory(path: string): MaybePromise<void> {
+    return this.machine.run(new Operation("makeDirectory", path, () => this.machine.tree.makeDirectory(path)));
+  }
+
+  remove(path: string): MaybePromise<void> {
+    return this.machine.run(new Operation("remove", path, () => this.machine.tree.remove(path)));
+  }
+
+  rename(from: string, to: string): MaybePromise<void> {
+    const operation = new Operation("rename", from, () => this.machine.tree.rename(from, to));
+    operation.target = to;
+    return this.machine.run(operation);
+  }
+
+  syncDirectory(path: string): MaybePromise<void> {
+    const { tree } = this.machine;
+    const mark = tree.changes;
+    const directory = () => tree.directory(path, "sync");
+    const operation = new Operation("syncDirectory", path, () => tree.sync(directory(), mark));
+    operation.lose = () => tree.loseUnsynced(directory(), mark);
+    return this.machine.run(operation);
+  }
+
+  lock(path: string, mode: "exclusive" | "shared"): MaybePromise<VfsLock> {
+    const operation = new Operation("lock", path, () => takeLock(this.machine, path, mode === "exclusive"));
+    operation.undo = (lock) => (lock as MemoryLock).free();
+    return this.machine.run(operation);
+  }
+
+  instance(_directory: string): MaybePromise<Instance> {
+    const { options, stopped, bootId, mountId } = this.machine;
+    if (stopped) return this.machine.refuse();
+    return options.unknownInstance ? { bootId: "", mountId: "" } : { bootId, mountId };
+  }
+
+  /** Operations begun in this life. */
+  get operations(): number {
+    return this.machine.operations;
+  }
+
+  /** Operations begun and not completed. */
+  get inFlight(): number {
+    return this.machine.scheduler.inFlight.length;
+  }
+
+  /** What happened since the first boot. */
+  get report(): MemoryReport {
+    return this.machine.witness.report;
+  }
+
+  /** Where the caller broke the file contract, since the first boot. The call failed too. */
+  get violations(): readonly ContractViolation[] {
+    return this.machine.witness.violations;
+  }
+
+  /** What all files together may hold, in bytes. May be changed at any time: a full disk, and full no more. */
+  get capacityBytes(): number {
+    return this.machine.capacityBytes;
+  }
+
+  set capacityBytes(bytes: number) {
+    this.machine.capacityBytes = bytes;
+  }
+
+  /**
+   * Plans a fault of this life.
+   *
+   * @returns What takes the plan back.
+   * @throws {TypeError} When the fault fits no operation of the kind given.
+   */
+  plan(planned: PlannedFault): () => void {
+    const { operation, fault } = planned;
+    if (typeof operation === "object" && operation.kind !== undefined) {
+      const kinds = typeof operation.kind === "string" ? [operation.kind] : operation.kind;
+      if (!kinds.some((kind) => fits(fault.kind, kind))) {
+        throw new TypeError(`Cannot plan a fault: ${fault.kind} does not fit ${kinds.join(" or ")}`);
+      }
+    }
+    return this.machine.plan.add(planned);
+  }
+
+  /** Replaces the faults that strike by chance. */
+  seedFaults(faults: SeededFaults | undefined): void {
+    this.machine.plan.seeded = faults;
+  }
+
+  /** Takes back every fault, planned or by chance. */
+  clearFaults(): void {
+    this.machine.plan.clear();
+  }
+
+  /**
+   * Stops the machine at an operation: whether that one still takes effect is drawn at the crash, and all calls
+   * from then on throw `SimulatedCrash` (or never answer, see `stop` of the options).
+   *
+   * @param operation Its number in this life, from 1.
+   */
+  crashAt(operation: number): void {
+    this.machine.stopAt = operation;
+  }
+
+  /** Whether the machine has stopped. */
+  get stopped(): boolean {
+    return this.machine.stopped;
+  }
+
+  /** Resolves once the machine has stopped. */
+  whenStopped(): Promise<void> {
+    return this.machine.whenStopped();
+  }
+
+  /**
+   * Ends this life: handles and locks are gone, and this object answers nothing any more.
+   *
+   * @param kind `process`: the page cache lives on. `power`: what was not synced is kept, lost or torn by chance.
+   * @returns The next life of the machine, with no fault planned and operations counted from 1.
+   */
+  crash(kind: CrashKind): MemoryVfs {
+    return new MemoryVfs(this.machine.crash(kind));
+  }
+
+  /** Frees all locks although their holders live, as a network file system may. */
+  loseLocks(): void {
+    this.machine.locks.clear();
+  }
+
+  /** Completes one operation in flight, drawn by the seed. Answers false when there is none. */
+  step(): boolean {
+    return this.machine.scheduler.step();
+  }
+
+  /** Completes operations until the caller begins no more. */
+  settle(): Promise<void> {
+    return this.machine.scheduler.settle();
+  }
+
+  /** The state of the disk and the page cache now, without what is in flight. Costs no copy of the files. */
+  snapshot(): MemorySnapshot {
+    const { options, random, tree, capacityBytes } = this.machine;
+    const held = { ...options, capacityBytes };
+    return new MemorySnapshot(new Machine(held, random.clone(), tree.clone(), undefined, this.machine));
+  }
+
+  /** Paths of all files as they are seen, sorted, without a `/` at the front. */
+  paths(): string[] {
+    const paths: string[] = [];
+    this.machine.tree.walk((path) => paths.push(path));
+    return paths;
+  }
+
+  /** A copy of what a file holds. Not an operation. */
+  readWhole(path: string): Uint8Array {
+    const node = this.machine.tree.lookup(path, "read");
+    if (node?.kind !== "file") throw failure("NOT_FOUND", "read", path, "there is no such file");
+    return node.cache.copy();
+  }
+
+  /** Gives a file a content, durable at once as are the directories above it. Not an operation. */
+  writeWhole(path: string, bytes: Uint8Array): void {
+    const { tree } = this.machine;
+    const found = tree.lookup(path, "write");
+    const node = found?.kind === "file" ? found : new FileNode();
+    node.replace(Bytes.take(new Uint8Array(bytes)));
+    tree.plant(path, node);
+  }
+
+  /** Removes a file or a whole directory, durably. Not an operation. */
+  removeWhole(path: string): void {
+    this.machine.tree.uproot(path);
+  }
+
+  /** Puts something at `path` that is neither a file nor a directory, such as a symbolic link is. */
+  plantOther(path: string): void {
+    this.machine.tree.plant(path, new OtherNode());
+  }
+
+  /**
+   * Calls `listener` after every operation, in this life and the next ones.
+   *
+   * @returns What ends it.
+   */
+  onOperation(listener: (event: OperationEvent) => void): () => void {
+    const { listeners } = this.machine.witness;
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /**
+   * Every content that writes and truncates ever gave the file at `path`, oldest first, since the first boot.
+   * Only for files that match `history` of the options; a file counts under the path it was opened with.
+   */
+  history(path: string): readonly Uint8Array[] {
+    return this.machine.witness.histories.get(path) ?? [];
+  }
+}
+
+/**
+ * A fresh simulated machine with an empty disk.
+ *
+ * @param options Settings; the seed decides everything that is left to chance.
+ */
+export function memoryVfs(options: MemoryOptions = {}): MemoryVfs {
+  return new MemoryVfs(new Machine(options, new SeededRandom(options.seed ?? 1), new Tree()));
+}

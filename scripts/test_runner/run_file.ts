@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import type { Counts } from "./report.ts";
+import type { Runtime } from "./runtimes.ts";
+
+/** What became of one test file on one runtime. */
+export interface Outcome extends Counts {
+  readonly runtime: string;
+  readonly file: string;
+  readonly seconds: number;
+  /** Why the file counts as failed although no test of it says so. */
+  readonly problem?: string;
+  readonly output: string;
+}
+
+/** How a file is run. */
+export interface RunSettings {
+  readonly root: string;
+  readonly reportDirectory: string;
+  readonly timeLimitMs: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const MAX_OUTPUT_CHARACTERS = 64 * 1024;
+const running = new Set<number>();
+
+/** Ends every test process that still runs, with all its children. */
+export function killRunning(): void {
+  for (const pid of running) killGroup(pid);
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // The group is gone already.
+  }
+}
+
+/** Runs one test file in a process of its own, so that a crash or a hang costs this file only. */
+export async function runFile(runtime: Runtime, file: string, settings: RunSettings): Promise<Outcome> {
+  const { root, timeLimitMs } = settings;
+  const report = join(settings.reportDirectory, `${runtime.name}-${file.replaceAll("/", "-")}.report`);
+  const started = performance.now();
+  const child = spawn(runtime.binary, runtime.command(file, report, timeLimitMs), {
+    cwd: root,
+    // A group of its own: the limit then also ends what the test has started.
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      NO_COLOR: "1",
+      PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH,
+      ...settings.environment,
+    },
+  });
+  const pid = child.pid;
+  if (pid !== undefined) running.add(pid);
+  let output = "";
+  const collect = (chunk: string) => output = (output + chunk).slice(-MAX_OUTPUT_CHARACTERS);
+  child.stdout.setEncoding("utf8").on("data", collect);
+  child.stderr.setEncoding("utf8").on("data", collect);
+
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    if (pid !== undefined) killGroup(pid);
+  }, timeLimitMs);
+  const end = await new Promise<string>((resolve) => {
+    child.on("error", (error) => resolve(`could not start: ${error.message}`));
+    child.on("close", (code, signal) => resolve(code === 0 ? "" : `ended with ${signal ?? `exit code ${code}`}`));
+  });
+  clearTimeout(timer);
+  if (pid !== undefined) {
+    // Nothing that a test has started may outlive it and disturb the next one.
+    killGroup(pid);
+    running.delete(pid);
+  }
+
+  const seconds = (performance.now() - started) / 1000;
+  const counts = readCounts(runtime, report) ?? { passed: 0, failed: 0, skipped: 0 };
+  const problem = describeProblem(counts, end, timedOut ? timeLimitMs : undefined);
+  if (problem && counts.failed === 0) counts.failed = 1;
+  return { runtime: runtime.name, file, seconds, ...counts, problem, output };
+}
+
+function readCounts(runtime: Runtime, report: string): Counts | undefined {
+  try {
+    return runtime.readReport(readFileSync(report, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function describeProblem(counts: Counts, end: string, exceededMs: number | undefined): string | undefined {
+  if (exceededMs !== undefined) return `still running after ${exceededMs / 1000} s`;
+  if (end !== "" && counts.failed === 0) return end;
+  // A test that calls exit(0) leaves no report, and a file that registers nothing tests nothing.
+  if (counts.passed + counts.failed + counts.skipped === 0) return "reported no test";
+  return undefined;
+}

@@ -1,0 +1,150 @@
+/**
+ * A small file that is rewritten in place and always holds a valid version: two checksummed slots, written in turn.
+ *
+ * @module
+ */
+import { crc32c } from "../batch/crc32c.ts";
+import { equalBytes, readI32, readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
+import { type MaybePromise, type OpenMode, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+
+/** One sector, so that a rewrite is old or new. */
+export const SLOT_BYTES = 512;
+/** Slots lie in pages of their own: one lost page costs one slot. */
+const SLOT_DISTANCE = 4096;
+export const SLOT_FILE_BYTES: number = 2 * SLOT_DISTANCE;
+const CRC_FROM = 8;
+/** What belongs to a slot file's own user starts here. */
+export const PAYLOAD_AT = 40;
+
+/** Whose file it is, and of which kind. */
+export interface SlotIdentity {
+  readonly magic: number;
+  readonly logId: Uint8Array;
+  readonly shard: number;
+}
+
+/** What a slot says. */
+export interface Slot {
+  readonly generation: number;
+  readonly epoch: number;
+  /** All 512 bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** Decodes one slot; `undefined` where it is not an intact one of this identity. */
+export function readSlot(bytes: Uint8Array, identity: SlotIdentity): Slot | undefined {
+  if (bytes.length < SLOT_BYTES || readU32(bytes, 0) !== identity.magic >>> 0) return undefined;
+  if (readU32(bytes, 4) !== crc32c(bytes, CRC_FROM, SLOT_BYTES)) return undefined;
+  if (!equalBytes(bytes.subarray(16, 32), identity.logId) || readU32(bytes, 32) !== identity.shard) return undefined;
+  const generation = readI64(bytes, 8);
+  if (!Number.isSafeInteger(generation) || generation < 1) return undefined;
+  return { generation, epoch: readI32(bytes, 36), bytes };
+}
+
+/** The valid slot with the higher generation in the bytes of a slot file, and which one it is. */
+export function newestSlot(content: Uint8Array, identity: SlotIdentity): { slot: Slot; index: number } | undefined {
+  let newest: { slot: Slot; index: number } | undefined;
+  for (let index = 0; index < 2; index++) {
+    const at = index * SLOT_DISTANCE;
+    const slot = readSlot(content.subarray(at, at + SLOT_BYTES), identity);
+    if (slot !== undefined && (newest === undefined || slot.generation > newest.slot.generation)) newest = { slot, index };
+  }
+  return newest;
+}
+
+/** Reads the newest slot of the file at `path`; `undefined` where there is no file or no valid slot. */
+export async function readSlotFile(vfs: Vfs, path: string, identity: SlotIdentity): Promise<Slot | undefined> {
+  let file: VfsFile;
+  try {
+    file = await vfs.open(path, "read");
+  } catch (error) {
+    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+  try {
+    return newestSlot(await readContent(file), identity)?.slot;
+  } finally {
+    await file.close();
+  }
+}
+
+async function readContent(file: VfsFile): Promise<Uint8Array> {
+  const content = new Uint8Array(SLOT_FILE_BYTES);
+  return content.subarray(0, await file.read(content, 0));
+}
+
+/** Writes slots of one open file. One call at a time. */
+export class SlotFile {
+  readonly #file: VfsFile;
+  readonly #identity: SlotIdentity;
+  readonly #buffer: Uint8Array = new Uint8Array(SLOT_BYTES);
+  /** Slot for the next write; moves on only after a write succeeded, so the other one stays valid whatever happens. */
+  #next: number;
+  #generation: number;
+
+  private constructor(file: VfsFile, identity: SlotIdentity, next: number, generation: number) {
+    this.#file = file;
+    this.#identity = identity;
+    this.#next = next;
+    this.#generation = generation;
+  }
+
+  /** Opens the file, or creates it with its full size so that later writes are in place. */
+  static async open(vfs: Vfs, path: string, identity: SlotIdentity): Promise<SlotFile> {
+    const mode: OpenMode = await exists(vfs, path) ? "write" : "create";
+    const file = await vfs.open(path, mode);
+    try {
+      const content = await readContent(file);
+      if (content.length < SLOT_FILE_BYTES) {
+        await file.write(new Uint8Array(SLOT_FILE_BYTES - content.length), content.length);
+      }
+      const newest = newestSlot(content, identity);
+      return newest === undefined
+        ? new SlotFile(file, identity, 0, 0)
+        : new SlotFile(file, identity, 1 - newest.index, newest.slot.generation);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Writes the next slot. `fill` puts the payload into the zeroed bytes from `PAYLOAD_AT`. */
+  write(epoch: number, fill: (slot: Uint8Array) => void): MaybePromise<void> {
+    const slot = this.#buffer;
+    slot.fill(0);
+    writeI32(slot, 0, this.#identity.magic);
+    writeI64(slot, 8, this.#generation + 1);
+    slot.set(this.#identity.logId, 16);
+    writeI32(slot, 32, this.#identity.shard);
+    writeI32(slot, 36, epoch);
+    fill(slot);
+    writeI32(slot, 4, crc32c(slot, CRC_FROM, SLOT_BYTES));
+    const done = this.#file.write(slot, this.#next * SLOT_DISTANCE);
+    if (done instanceof Promise) return done.then(() => this.#moveOn());
+    this.#moveOn();
+  }
+
+  sync(): MaybePromise<void> {
+    return this.#file.sync();
+  }
+
+  close(): MaybePromise<void> {
+    return this.#file.close();
+  }
+
+  #moveOn(): void {
+    this.#generation++;
+    this.#next = 1 - this.#next;
+  }
+}
+
+async function exists(vfs: Vfs, path: string): Promise<boolean> {
+  try {
+    const file = await vfs.open(path, "read");
+    await file.close();
+    return true;
+  } catch (error) {
+    if (error instanceof VfsError && error.code === "NOT_FOUND") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * The state of a shard: facts that stand nowhere else. Synced whenever it changes.
+ *
+ * @module
+ */
+import { readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
+import { type End, readEnd, writeEnd } from "./end.ts";
+import { PAYLOAD_AT, type Slot, type SlotIdentity } from "./slot_file.ts";
+
+export const STATE_NAME = "state";
+const MAGIC = 0x424d5354;
+const FLAGS_AT = PAYLOAD_AT;
+const LOG_START_AT = FLAGS_AT + 8;
+const END_AT = LOG_START_AT + 8;
+const FLAG_CLEAN = 1;
+const FLAG_HOLES = 2;
+
+/** What a state says. */
+export interface State {
+  /** The highest epoch that ever appended. */
+  readonly epoch: number;
+  /** Offsets below it are gone for good. */
+  readonly logStart: number;
+  /** Offsets may be missing between batches: imported or compacted segments. */
+  readonly holes: boolean;
+  /** Where the log was closed; `undefined` while it is open, or where it was not closed. */
+  readonly clean: End | undefined;
+}
+
+export function stateIdentity(logId: Uint8Array, shard: number): SlotIdentity {
+  return { magic: MAGIC, logId, shard };
+}
+
+export function readState(slot: Slot): State {
+  const flags = readU32(slot.bytes, FLAGS_AT);
+  return {
+    epoch: slot.epoch,
+    logStart: readI64(slot.bytes, LOG_START_AT),
+    holes: (flags & FLAG_HOLES) !== 0,
+    clean: (flags & FLAG_CLEAN) === 0 ? undefined : readEnd(slot.bytes, END_AT),
+  };
+}
+
+export function fillState(slot: Uint8Array, state: State): void {
+  writeI32(slot, FLAGS_AT, (state.clean === undefined ? 0 : FLAG_CLEAN) | (state.holes ? FLAG_HOLES : 0));
+  writeI64(slot, LOG_START_AT, state.logStart);
+  if (state.clean !== undefined) writeEnd(slot, END_AT, state.clean);
+}

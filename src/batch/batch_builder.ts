@@ -1,0 +1,98 @@
+/**
+ * Packages records into a ready-to-write blob anywhere: in a worker, on a client, in a test.
+ *
+ * @module
+ */
+import { BatchWriter } from "./batch_writer.ts";
+import { HEADER_BYTES } from "./format.ts";
+import { PreparedRecord, type RecordInput } from "./record_input.ts";
+
+/** Options of {@linkcode BatchBuilder}. */
+export interface BatchBuilderOptions {
+  /**
+   * Size at which the builder is full, in bytes, 61–1,073,741,824. A single record may exceed it.
+   *
+   * @default {65_536}
+   */
+  maxBytes?: number;
+}
+
+/**
+ * Builds one Kafka RecordBatch after another. The offset of a record in it is 0, 1, …; the log patches base offset and
+ * epoch when it takes the blob.
+ *
+ * @example
+ * ```ts
+ * import { BatchBuilder } from "@bimip/log";
+ *
+ * const batch = new BatchBuilder();
+ * batch.add({ key: "alice", value: "hi", timestamp: Date.now() });
+ * const blob = batch.finish();
+ * console.log(blob.length > 61); // true
+ * ```
+ */
+export class BatchBuilder {
+  readonly #maxBytes: number;
+  readonly #writer = new BatchWriter();
+  readonly #record = new PreparedRecord();
+
+  /**
+   * @param options See {@linkcode BatchBuilderOptions}.
+   * @throws {RangeError} where `maxBytes` is out of range.
+   */
+  constructor(options: BatchBuilderOptions = {}) {
+    const maxBytes = options.maxBytes ?? 65_536;
+    if (!Number.isSafeInteger(maxBytes) || maxBytes < HEADER_BYTES || maxBytes > 1_073_741_824) {
+      throw new RangeError(`Cannot build batches: maxBytes must be 61 to 1073741824, not ${String(maxBytes)}`);
+    }
+    this.#maxBytes = maxBytes;
+    this.#writer.begin(new Uint8Array(Math.min(maxBytes, 4096)), 0);
+  }
+
+  /** Records in the batch so far. */
+  get count(): number {
+    return this.#writer.count;
+  }
+
+  /** Bytes of the batch so far, header included. */
+  get byteLength(): number {
+    return this.#writer.size;
+  }
+
+  /**
+   * Adds a record.
+   *
+   * @param record Its timestamp defaults to now.
+   * @returns False where the batch is full: nothing was taken; call {@linkcode BatchBuilder.finish} and add it again.
+   * @throws {TypeError} where a field has a wrong type.
+   * @throws {RangeError} where the timestamp is out of range.
+   * @throws {LogError} `RECORD_TOO_LARGE` above 512 MiB.
+   */
+  add(record: RecordInput): boolean {
+    this.#record.prepare(record, Date.now());
+    const writer = this.#writer;
+    const needed = writer.size + writer.measure(this.#record);
+    if (writer.count > 0 && (needed > this.#maxBytes || !writer.hasRoomForCount)) return false;
+    if (needed > writer.bytes.length) {
+      writer.moveTo(new Uint8Array(Math.max(needed, Math.min(this.#maxBytes, writer.bytes.length * 2))), 0);
+    }
+    writer.put(this.#record);
+    return true;
+  }
+
+  /**
+   * Finishes the batch; the builder is empty again.
+   *
+   * @returns A ready-to-write blob in memory of its own.
+   * @throws {RangeError} where the batch has no record.
+   */
+  finish(): Uint8Array {
+    const writer = this.#writer;
+    if (writer.count === 0) throw new RangeError("Cannot finish a batch: it has no record; add one first");
+    writer.seal(0, 0);
+    const blob = writer.bytes.slice(0, writer.position);
+    this.#record.release();
+    writer.begin(writer.bytes, 0);
+    return blob;
+  }
+}

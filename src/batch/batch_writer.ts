@@ -1,0 +1,91 @@
+/**
+ * Encodes records one behind the other into a batch in memory that somebody else owns.
+ *
+ * @module
+ */
+import { HEADER_BYTES, sealHeader } from "./format.ts";
+import type { PreparedRecord } from "./record_input.ts";
+import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.ts";
+
+/** Kafka counts offsets of one batch in 31 bits; this keeps every batch far below. */
+const MAX_RECORDS = 0x3fff_ffff;
+
+/**
+ * One open batch. The caller begins it at a place, asks for the size of the next record, makes room, and puts it.
+ * Nothing is allocated a record.
+ */
+export class BatchWriter {
+  /** The memory the batch lies in. */
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Where its header starts. */
+  start = 0;
+  /** Where the next record goes. */
+  position = 0;
+  count = 0;
+  baseTimestamp = 0;
+  maxTimestamp = 0;
+
+  /** Begins an empty batch whose header is at `start`. */
+  begin(bytes: Uint8Array, start: number): void {
+    this.bytes = bytes;
+    this.start = start;
+    this.position = start + HEADER_BYTES;
+    this.count = 0;
+  }
+
+  /** Bytes of the batch so far, header included. */
+  get size(): number {
+    return this.position - this.start;
+  }
+
+  /** True while one more record can be counted. */
+  get hasRoomForCount(): boolean {
+    return this.count < MAX_RECORDS;
+  }
+
+  /** Bytes that `record` would take as the next one of this batch. */
+  measure(record: PreparedRecord): number {
+    const delta = this.count === 0 ? 0 : record.timestamp - this.baseTimestamp;
+    const body = 1 + varlongSize(delta) + varintSize(this.count) + record.tailBytes;
+    return varintSize(body) + body;
+  }
+
+  /** Writes the record. The caller has made sure that {@linkcode BatchWriter.measure} bytes fit. */
+  put(record: PreparedRecord): void {
+    const count = this.count;
+    const timestamp = record.timestamp;
+    if (count === 0) {
+      this.baseTimestamp = timestamp;
+      this.maxTimestamp = timestamp;
+    } else if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
+    const delta = timestamp - this.baseTimestamp;
+    const bytes = this.bytes;
+    let at = writeVarint(bytes, this.position, 1 + varlongSize(delta) + varintSize(count) + record.tailBytes);
+    bytes[at++] = 0;
+    at = writeVarlong(bytes, at, delta);
+    at = writeVarint(bytes, at, count);
+    this.position = record.writeTail(bytes, at);
+    this.count = count + 1;
+  }
+
+  /** Moves the open batch to another place, which has room for it. */
+  moveTo(bytes: Uint8Array, start: number): void {
+    bytes.set(this.bytes.subarray(this.start, this.position), start);
+    this.position += start - this.start;
+    this.bytes = bytes;
+    this.start = start;
+  }
+
+  /** Fills in header and CRC. The batch is finished: `bytes[start, position)`. */
+  seal(baseOffset: number, epoch: number): void {
+    sealHeader(this.bytes, this.start, {
+      bytes: this.size,
+      epoch,
+      baseOffset,
+      lastOffsetDelta: this.count - 1,
+      baseTimestamp: this.baseTimestamp,
+      maxTimestamp: this.maxTimestamp,
+      count: this.count,
+    });
+  }
+}

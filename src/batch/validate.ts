@@ -1,0 +1,48 @@
+/**
+ * Checks of a ready-to-write blob before a shard takes it.
+ *
+ * @module
+ */
+import { LogError } from "../errors.ts";
+import { noCodecs } from "./codecs.ts";
+import {
+  batchBytesAt,
+  batchFault,
+  CODEC_MASK,
+  CONTROL,
+  DELETE_HORIZON,
+  readHeader,
+  UNKNOWN_ATTRIBUTES,
+} from "./format.ts";
+import { RecordDecoder } from "./record_decoder.ts";
+
+function invalid(why: string): LogError {
+  return new LogError("BATCH_INVALID", `Cannot append a batch: ${why}; build it with BatchBuilder`);
+}
+
+/**
+ * Makes sure that `blob` is exactly one finished batch whose offsets are consecutive from 0: magic, length, CRC, count,
+ * and each record of an uncompressed one.
+ *
+ * @returns How many offsets it takes.
+ * @throws {LogError} `BATCH_INVALID`, or `UNSUPPORTED` for attribute bits without a known meaning.
+ */
+export function validateBlob(blob: Uint8Array): number {
+  const fault = batchFault(blob, 0, blob.length);
+  if (fault !== undefined) throw invalid(fault);
+  if (batchBytesAt(blob, 0) !== blob.length) throw invalid(`${blob.length - batchBytesAt(blob, 0)} bytes follow it`);
+  const header = readHeader(blob, 0);
+  if ((header.attributes & UNKNOWN_ATTRIBUTES) !== 0 || (header.attributes & CODEC_MASK) > 4) {
+    throw new LogError("UNSUPPORTED", `Cannot append a batch: attributes 0x${header.attributes.toString(16)} are unknown`);
+  }
+  if ((header.attributes & (CONTROL | DELETE_HORIZON)) !== 0) throw invalid("only a broker writes control batches");
+  const offsets = header.lastOffset - header.baseOffset + 1;
+  if (header.count === 0) throw invalid("it has no record");
+  if (header.count !== offsets) throw invalid(`it has ${header.count} records for ${offsets} offsets`);
+  if ((header.attributes & CODEC_MASK) === 0) {
+    const decoder = new RecordDecoder(blob, 0, noCodecs);
+    while (decoder.next());
+    if (decoder.fault !== undefined) throw invalid(decoder.fault);
+  }
+  return offsets;
+}

@@ -1,0 +1,69 @@
+/**
+ * Big-endian integers in byte arrays. 64-bit fields are read as a high and a low half into a number: no BigInt.
+ *
+ * @module
+ */
+
+const TWO_32 = 0x1_0000_0000;
+
+export function readU16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}
+
+export function readI16(bytes: Uint8Array, at: number): number {
+  return (readU16(bytes, at) << 16) >> 16;
+}
+
+export function readI32(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+}
+
+export function readU32(bytes: Uint8Array, at: number): number {
+  return readI32(bytes, at) >>> 0;
+}
+
+/** Signed 64 bits. The result is exact only where `Number.isSafeInteger` holds of it; callers check. */
+export function readI64(bytes: Uint8Array, at: number): number {
+  return readI32(bytes, at) * TWO_32 + readU32(bytes, at + 4);
+}
+
+export function writeU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value;
+}
+
+export function writeI32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** `value` must be a safe integer. */
+export function writeI64(bytes: Uint8Array, at: number, value: number): void {
+  writeI32(bytes, at, Math.floor(value / TWO_32));
+  writeI32(bytes, at + 4, value | 0);
+}
+
+/** True where both ranges hold the same bytes. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return true;
+}
+
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}
+
+/** The bytes of an even number of hexadecimal digits; `undefined` where it is none. */
+export function fromHex(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) return undefined;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}

@@ -1,0 +1,55 @@
+/**
+ * One timer for all shards of a log, set only while a record waits to be flushed.
+ *
+ * @module
+ */
+import type { Clock, TimerHandle } from "../vfs.ts";
+
+/** What the timer needs of a shard. */
+export interface Flushable {
+  timerArmed: boolean;
+  requestFlush(): void;
+}
+
+/** Flushes shards at most `intervalMs` after their first record. */
+export class FlushTimer {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  #armed: Flushable[] = [];
+  #timer: TimerHandle = undefined;
+  #isSet = false;
+
+  constructor(clock: Clock, intervalMs: number) {
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+  }
+
+  /** The shard has something to flush. */
+  arm(shard: Flushable): void {
+    shard.timerArmed = true;
+    if (this.#intervalMs === Infinity) return;
+    this.#armed.push(shard);
+    if (this.#isSet) return;
+    this.#isSet = true;
+    // 0: whatever is appended until the caller gives way goes into the same flush.
+    if (this.#intervalMs === 0) queueMicrotask(this.#fire);
+    else this.#timer = this.#clock.setTimer(this.#fire, this.#intervalMs);
+  }
+
+  /** Stops; what waits is flushed by nobody any more. */
+  stop(): void {
+    if (this.#isSet && this.#intervalMs !== 0) this.#clock.clearTimer(this.#timer);
+    this.#isSet = false;
+    this.#armed = [];
+  }
+
+  readonly #fire = (): void => {
+    this.#isSet = false;
+    const armed = this.#armed;
+    this.#armed = [];
+    for (const shard of armed) {
+      shard.timerArmed = false;
+      shard.requestFlush();
+    }
+  };
+}

@@ -1,0 +1,175 @@
+/**
+ * An open log: its shards, who gets which record, reading, closing.
+ *
+ * @module
+ */
+import type { BytesInput, RecordInput } from "../batch/record_input.ts";
+import { LogError } from "../errors.ts";
+import type { Engine, Rung } from "../options.ts";
+import { type ReadOptions, RecordReader } from "../read/reader.ts";
+import type { ShardView } from "../read/shard_view.ts";
+import type { LogRecord } from "../read/stored_record.ts";
+import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
+import type { Shard } from "../shard/shard_types.ts";
+import { ShardWriter } from "../shard/shard_writer.ts";
+import type { VfsLock } from "../vfs.ts";
+import { AppendQueue } from "./append_queue.ts";
+import type { FlushTimer } from "./flush_timer.ts";
+import type { Appended, AppendOptions, Log, UserStream } from "./log_types.ts";
+import type { Manifest } from "./manifest.ts";
+import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
+import { shardOfKey } from "./partitioner.ts";
+import { ScannedUserStream } from "./user_stream.ts";
+
+/** Everything an open log is made of. */
+export interface LogParts {
+  readonly engine: Engine;
+  readonly directory: string;
+  readonly manifest: Manifest;
+  readonly opened: readonly OpenedShard[];
+  readonly timer: FlushTimer | undefined;
+  readonly lock: VfsLock | undefined;
+  readonly durability: Rung;
+}
+
+const utf8 = new TextEncoder();
+
+/** The embedded log: files in a directory, written by this program. */
+export class EmbeddedLog implements Log {
+  readonly directory: string;
+  readonly topic: string;
+  readonly shards: readonly (ShardWriter | ReadOnlyShard)[];
+  readonly recovery: readonly RecoveryReport[];
+  /** 16 bytes that tell this log from every other. */
+  readonly id: Uint8Array;
+  readonly #parts: LogParts;
+  readonly #views: readonly ShardView[];
+  readonly #queues: readonly AppendQueue[];
+  /** Shard for records without a key, and how many batches it had finished when it became that. */
+  #sticky = 0;
+  #stickyBatches = 0;
+  #closing: Promise<void> | undefined = undefined;
+
+  constructor(parts: LogParts) {
+    this.#parts = parts;
+    this.directory = parts.directory;
+    this.topic = parts.manifest.topic;
+    this.id = parts.manifest.id;
+    this.shards = parts.opened.map((opened) => opened.shard);
+    this.recovery = parts.opened.map((opened) => opened.report);
+    this.#views = parts.opened.map((opened) => opened.view);
+    this.#queues = this.shards.map((shard) => new AppendQueue(shard));
+  }
+
+  async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
+    this.#assertOpen();
+    options.signal?.throwIfAborted();
+    if (typeof record !== "object" || record === null) throw new TypeError("Cannot append a record: it must be an object");
+    const { key } = record;
+    const shard = key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
+    const taken = this.#queues[shard.id].take(record, options.signal);
+    const offset = typeof taken === "number" ? taken : await taken;
+    await shard.acknowledged(offset, options.durability ?? this.#parts.durability, options);
+    return { shard: shard.id, offset };
+  }
+
+  shard(id: number): Shard {
+    return this.#shardAt(id);
+  }
+
+  shardFor(key: BytesInput): Shard {
+    return this.#shardOf(key);
+  }
+
+  user(key: BytesInput): UserStream {
+    const bytes = bytesOf(key);
+    const view = this.#views[this.#shardOf(key).id];
+    return new ScannedUserStream(view, bytes, this.#parts.engine.codecs, () => this.#assertOpen());
+  }
+
+  read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
+    this.#assertOpen();
+    checkReadOptions(options);
+    if (options.shard !== undefined) this.#shardAt(options.shard);
+    const views = options.shard === undefined ? this.#views : [this.#views[options.shard]];
+    if (typeof options.from === "number" && views.length > 1) {
+      throw new TypeError("Cannot read from an offset on all shards: name a shard, or give an array of offsets by shard");
+    }
+    return new RecordReader(views, options, this.#parts.engine.codecs);
+  }
+
+  async flush(rung: Rung = this.#parts.durability): Promise<void> {
+    this.#assertOpen();
+    const results = await Promise.allSettled(this.shards.filter((shard) => shard.state !== "readOnly").map((shard) => shard.flush(rung)));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
+    this.#parts.timer?.stop();
+    for (const opened of this.#parts.opened) opened.remote?.close();
+    await this.#parts.lock?.release();
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */
+  #stickyShard(): ShardWriter | ReadOnlyShard {
+    const { shards } = this;
+    const batches = (shard: ShardWriter | ReadOnlyShard): number => shard instanceof ShardWriter ? shard.batches : 0;
+    if (shards[this.#sticky].state !== "open" || batches(shards[this.#sticky]) !== this.#stickyBatches) {
+      for (let step = 1; step <= shards.length; step++) {
+        const next = (this.#sticky + step) % shards.length;
+        if (shards[next].state === "open") {
+          this.#sticky = next;
+          break;
+        }
+      }
+      this.#stickyBatches = batches(shards[this.#sticky]);
+    }
+    return shards[this.#sticky];
+  }
+
+  #shardOf(key: BytesInput): ShardWriter | ReadOnlyShard {
+    if (this.shards.length === 1 && (typeof key === "string" || key instanceof Uint8Array)) return this.shards[0];
+    const bytes = bytesOf(key);
+    return this.shards[shardOfKey(bytes, bytes.length, this.shards.length)];
+  }
+
+  #shardAt(id: number): ShardWriter | ReadOnlyShard {
+    const shard = this.shards[id];
+    if (shard === undefined) {
+      throw new RangeError(`Cannot use shard ${String(id)}: this log has shards 0 to ${this.shards.length - 1}`);
+    }
+    return shard;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) {
+      throw new LogError("CLOSED", `Cannot use the log in ${this.directory}: it is closed; open it again`);
+    }
+  }
+}
+
+function bytesOf(key: BytesInput): Uint8Array {
+  if (typeof key === "string") return utf8.encode(key);
+  if (key instanceof Uint8Array) return key;
+  throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
+}
+
+function checkReadOptions(options: ReadOptions): void {
+  for (const name of ["last", "limit"] as const) {
+    const value = options[name];
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) {
+      throw new RangeError(`Cannot read: ${name} must be a whole number from 0, not ${String(value)}`);
+    }
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The manifest: what a directory's log is. Written once, in two copies.
+ *
+ * @module
+ */
+import { crc32c } from "../batch/crc32c.ts";
+import { hex32 } from "../batch/format.ts";
+import { fromHex, toHex } from "../bytes.ts";
+import { LogError } from "../errors.ts";
+import { type Vfs, VfsError } from "../vfs.ts";
+
+export const MANIFEST_NAMES = ["bimip.json", "bimip.copy.json"] as const;
+const FORMAT = 1;
+/** Bits of features that a program must know to touch the log; none so far. */
+const KNOWN_INCOMPATIBLE = 0;
+/** Larger files are no manifest. */
+const MAX_BYTES = 65_536;
+const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
+
+/** What a manifest says. */
+export interface Manifest {
+  readonly id: Uint8Array;
+  readonly topic: string;
+  readonly shards: number;
+}
+
+/** True for a name that Kafka takes as a topic. */
+export function isTopic(name: string): boolean {
+  return TOPIC.test(name) && name !== "." && name !== "..";
+}
+
+/** Directory of a shard. */
+export function shardDirectory(directory: string, topic: string, shard: number): string {
+  return `${directory}/${topic}-${shard}`;
+}
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  const lines = [
+    `{`,
+    `  "format": ${FORMAT},`,
+    `  "compatible": 0,`,
+    `  "incompatible": 0,`,
+    `  "id": "${toHex(manifest.id)}",`,
+    `  "topic": "${manifest.topic}",`,
+    `  "shards": ${manifest.shards},`,
+  ].join("\n");
+  const encoder = new TextEncoder();
+  return encoder.encode(`${lines}\n  "checksum": "crc32c:${hex32(crc32c(encoder.encode(lines)))}"\n}\n`);
+}
+
+/**
+ * Decodes a manifest; `undefined` where it is damaged.
+ *
+ * @throws {LogError} `FORMAT_TOO_NEW`, judged before anything else that a newer version might have changed.
+ */
+export function decodeManifest(bytes: Uint8Array, file: string): Manifest | undefined {
+  const text = new TextDecoder().decode(bytes);
+  const match = /^([\s\S]*,)\n  "checksum": "crc32c:([0-9a-f]{8})"\n\}\n$/.exec(text);
+  if (match === null || hex32(crc32c(new TextEncoder().encode(match[1]))) !== match[2]) return undefined;
+  let fields: Record<string, unknown>;
+  try {
+    fields = JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+  const { format, incompatible, id, topic, shards } = fields;
+  if (typeof format !== "number" || typeof incompatible !== "number") return undefined;
+  if (format > FORMAT || (incompatible & ~KNOWN_INCOMPATIBLE) !== 0) {
+    throw new LogError(
+      "FORMAT_TOO_NEW",
+      `Cannot open the log: ${file} has format ${format} (features ${incompatible}), this version knows format ${FORMAT}; ` +
+        "upgrade @bimip/log; nothing was changed",
+      { file },
+    );
+  }
+  const idBytes = typeof id === "string" ? fromHex(id) : undefined;
+  if (idBytes?.length !== 16 || typeof topic !== "string" || !isTopic(topic)) return undefined;
+  if (typeof shards !== "number" || !Number.isSafeInteger(shards) || shards < 1 || shards > 65_536) return undefined;
+  return { id: idBytes, topic, shards };
+}
+
+/** What was found of a manifest in a directory. */
+export interface FoundManifest {
+  /** `undefined`: there is none, or none is intact. */
+  readonly manifest: Manifest | undefined;
+  /** Files that are there, intact or not. */
+  readonly present: number;
+  /** Files that are intact. */
+  readonly intact: number;
+}
+
+/** Reads both copies; the first intact one counts. */
+export async function readManifest(vfs: Vfs, directory: string): Promise<FoundManifest> {
+  let manifest: Manifest | undefined;
+  let present = 0;
+  let intact = 0;
+  for (const name of MANIFEST_NAMES) {
+    const file = `${directory}/${name}`;
+    const bytes = await readSmallFile(vfs, file);
+    if (bytes === undefined) continue;
+    present++;
+    const decoded = decodeManifest(bytes, file);
+    if (decoded !== undefined) intact++;
+    manifest ??= decoded;
+  }
+  return { manifest, present, intact };
+}
+
+async function readSmallFile(vfs: Vfs, path: string): Promise<Uint8Array | undefined> {
+  let file;
+  try {
+    file = await vfs.open(path, "read");
+  } catch (error) {
+    if (error instanceof VfsError && (error.code === "NOT_FOUND" || error.code === "NOT_A_DIRECTORY")) return undefined;
+    throw error;
+  }
+  try {
+    const bytes = new Uint8Array(Math.min(await file.size(), MAX_BYTES));
+    return bytes.subarray(0, await file.read(bytes, 0));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes one file so that it is there whole or not at all. */
+async function writeAtomically(vfs: Vfs, directory: string, name: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${directory}/${name}.tmp`;
+  try {
+    await vfs.remove(temporary);
+  } catch (error) {
+    if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+  }
+  const file = await vfs.open(temporary, "create");
+  try {
+    await file.write(bytes, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await vfs.rename(temporary, `${directory}/${name}`);
+}
+
+/** Writes both copies. The one that readers look for first comes last: where it is, everything is. */
+export async function writeManifest(vfs: Vfs, directory: string, manifest: Manifest): Promise<void> {
+  const bytes = encodeManifest(manifest);
+  for (const name of [...MANIFEST_NAMES].reverse()) await writeAtomically(vfs, directory, name, bytes);
+  await vfs.syncDirectory(directory);
+}

@@ -1,0 +1,169 @@
+/**
+ * Opens one shard: looks, decides, repairs, and hands out what can be read and written.
+ *
+ * @module
+ */
+import type { InstanceIds } from "../anchor/anchor.ts";
+import type { End } from "../anchor/end.ts";
+import { LogError } from "../errors.ts";
+import type { IndexIdentity } from "../index/rows.ts";
+import type { Engine } from "../options.ts";
+import { ShardView } from "../read/shard_view.ts";
+import { type Analysis, analyse, type Verdict } from "../recovery/analyse.ts";
+import { type Inventory, takeInventory } from "../recovery/inventory.ts";
+import { repair } from "../recovery/repair.ts";
+import { restoreIndex } from "../recovery/restore_index.ts";
+import { indexPath } from "../segment/names.ts";
+import { Committer } from "../shard/committer.ts";
+import { ReadOnlyShard } from "../shard/read_only_shard.ts";
+import { readOnlyError } from "../shard/refusals.ts";
+import { type ShardContext, ShardWriter } from "../shard/shard_writer.ts";
+import { type Vfs, VfsError } from "../vfs.ts";
+import { AnchorPublication, localPublication } from "./publications.ts";
+
+/** What opening found in a shard. */
+export interface RecoveryReport {
+  readonly shard: number;
+  /** `clean`, `torn` (a tail was cut off), `loss` (acknowledged data is gone), `corrupt` (read-only). */
+  readonly verdict: Verdict;
+  /** Bytes that were cut off. */
+  readonly cutBytes: number;
+  /** File that holds them; absent where nothing was cut, or only zeros. */
+  readonly keptAside?: string;
+  readonly durationMs: number;
+}
+
+/** Where a shard lies and to which log it belongs. */
+export interface ShardPlace {
+  readonly directory: string;
+  readonly logId: Uint8Array;
+  readonly id: number;
+  readonly instance: InstanceIds;
+}
+
+/** A shard of an open log. */
+export interface OpenedShard {
+  readonly shard: ShardWriter | ReadOnlyShard;
+  readonly view: ShardView;
+  readonly report: RecoveryReport;
+  /** Ends followers; for a shard that this program does not write. */
+  readonly remote: AnchorPublication | undefined;
+}
+
+/**
+ * Opens a shard for writing. A damaged one is opened for reading only.
+ *
+ * @throws {LogError} `DATA_LOSS` where acknowledged data is gone and `acceptDataLoss` is false.
+ */
+export async function openShardForWriting(
+  engine: Engine,
+  place: ShardPlace,
+  acceptDataLoss: boolean,
+  segmentBytes: number,
+  context: Omit<ShardContext, "id" | "earliest" | "epoch">,
+): Promise<OpenedShard> {
+  const { vfs, clock } = engine;
+  const started = clock.monotonic();
+  const inventory = await takeInventory(vfs, place.directory, place.logId, place.id);
+  const analysis = await analyse(vfs, inventory, place.instance);
+  if (analysis.verdict === "corrupt") return openDamaged(engine, place, inventory, analysis, started);
+  if (analysis.problem !== undefined && !acceptDataLoss) throw analysis.problem;
+  const { keptAside } = await repair(vfs, inventory, analysis, place.logId, place.instance);
+  const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
+  const holes = inventory.state?.holes ?? false;
+  const end = segmentExists ? await withIndex(vfs, place, analysis, holes) : analysis.end;
+  const earliest = Math.max(analysis.logStart, inventory.segments[0]?.base ?? 0);
+  const epoch = analysis.epoch + 1;
+  const committer = new Committer({
+    vfs,
+    directory: place.directory,
+    logId: place.logId,
+    shard: place.id,
+    instance: place.instance,
+    segmentBytes,
+    state: { epoch, logStart: analysis.logStart, holes, clean: analysis.fromCleanMark ? end : undefined },
+    epoch,
+    end,
+    synced: analysis.synced,
+    segmentExists,
+  });
+  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
+  const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
+  return { shard, view, report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started), remote: undefined };
+}
+
+/** Opens a shard for reading: nothing is written, and nothing behind the published end is looked at. */
+export async function openShardForReading(engine: Engine, place: ShardPlace): Promise<OpenedShard> {
+  const started = engine.clock.monotonic();
+  const inventory = await takeInventory(engine.vfs, place.directory, place.logId, place.id);
+  const analysis = await analyse(engine.vfs, inventory, place.instance);
+  const why = "the log was opened with readOnly";
+  return openReadOnly(engine, place, inventory, analysis, started, readOnlyError(place.id, why));
+}
+
+function openDamaged(
+  engine: Engine,
+  place: ShardPlace,
+  inventory: Inventory,
+  analysis: Analysis,
+  started: number,
+): OpenedShard {
+  const reason = new LogError("READ_ONLY", analysis.problem!.message, { shard: place.id, cause: analysis.problem });
+  return openReadOnly(engine, place, inventory, analysis, started, reason);
+}
+
+function openReadOnly(
+  engine: Engine,
+  place: ShardPlace,
+  inventory: Inventory,
+  analysis: Analysis,
+  started: number,
+  reason: LogError,
+): OpenedShard {
+  const { vfs, clock } = engine;
+  const earliest = Math.max(analysis.logStart, inventory.segments[0]?.base ?? 0);
+  const end = publishedEnd(inventory, analysis);
+  const { directory, logId, id, instance } = place;
+  const publication = new AnchorPublication(vfs, clock, directory, logId, id, instance, earliest, end);
+  const holes = inventory.state?.holes ?? false;
+  return {
+    shard: new ReadOnlyShard(id, publication, analysis.synced.nextOffset, reason),
+    view: new ShardView(vfs, directory, logId, id, holes, publication),
+    report: reportOf(id, analysis, undefined, clock.monotonic() - started),
+    remote: publication,
+  };
+}
+
+/** What a scan finds behind the anchor may still be in flight: a reader stops where the anchor says. */
+function publishedEnd(inventory: Inventory, analysis: Analysis): End {
+  const written = inventory.anchor?.written;
+  if (analysis.fromCleanMark || written === undefined || analysis.verdict === "corrupt") return analysis.end;
+  return written.nextOffset < analysis.end.nextOffset ? written : analysis.end;
+}
+
+/** Makes sure that rows can go on behind the end. */
+async function withIndex(vfs: Vfs, place: ShardPlace, analysis: Analysis, holes: boolean): Promise<End> {
+  const { end } = analysis;
+  const identity: IndexIdentity = { logId: place.logId, shard: place.id, base: end.segment };
+  if (analysis.fromCleanMark && await sizeOf(vfs, indexPath(place.directory, end.segment)) === end.indexPosition) return end;
+  return await restoreIndex(vfs, place.directory, identity, end, holes);
+}
+
+async function sizeOf(vfs: Vfs, path: string): Promise<number> {
+  try {
+    const file = await vfs.open(path, "read");
+    try {
+      return await file.size();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof VfsError) return -1;
+    throw error;
+  }
+}
+
+function reportOf(shard: number, analysis: Analysis, keptAside: string | undefined, durationMs: number): RecoveryReport {
+  const { verdict, cutBytes } = analysis;
+  return { shard, verdict, cutBytes, durationMs, ...(keptAside === undefined ? {} : { keptAside }) };
+}

@@ -1,0 +1,110 @@
+/**
+ * Where the end of published data comes from: the shard that writes in this program, or the anchor that another program
+ * writes.
+ *
+ * @module
+ */
+import { type Anchor, anchorIdentity, ANCHOR_NAME, type InstanceIds, readAnchor, sameInstance } from "../anchor/anchor.ts";
+import type { End } from "../anchor/end.ts";
+import { readSlotFile } from "../anchor/slot_file.ts";
+import type { Publication } from "../read/shard_view.ts";
+import type { ShardWriter } from "../shard/shard_writer.ts";
+import type { Clock, TimerHandle, Vfs } from "../vfs.ts";
+
+/** How often a follower looks at the anchor of a writer in another process. */
+const POLL_MS = 10;
+
+/** The publication of a shard that this program writes. */
+export function localPublication(shard: ShardWriter): Publication {
+  return {
+    get earliest() {
+      return shard.earliest;
+    },
+    get end() {
+      return shard.end;
+    },
+    get ended() {
+      return shard.state !== "open";
+    },
+    refresh: () => Promise.resolve(),
+    onChange: (listener) => shard.onChange(listener),
+  };
+}
+
+/** The publication of a shard that somebody else writes, or nobody. */
+export class AnchorPublication implements Publication {
+  readonly earliest: number;
+  end: End;
+  ended = false;
+  readonly #vfs: Vfs;
+  readonly #clock: Clock;
+  readonly #directory: string;
+  readonly #logId: Uint8Array;
+  readonly #shard: number;
+  readonly #instance: InstanceIds;
+  readonly #listeners = new Set<() => void>();
+  #timer: TimerHandle = undefined;
+  #polling = false;
+
+  constructor(
+    vfs: Vfs,
+    clock: Clock,
+    directory: string,
+    logId: Uint8Array,
+    shard: number,
+    instance: InstanceIds,
+    earliest: number,
+    end: End,
+  ) {
+    this.#vfs = vfs;
+    this.#clock = clock;
+    this.#directory = directory;
+    this.#logId = logId;
+    this.#shard = shard;
+    this.#instance = instance;
+    this.earliest = earliest;
+    this.end = end;
+  }
+
+  /** Reads the anchor. A damaged or half-written one changes nothing: the next look finds a good one. */
+  async refresh(): Promise<void> {
+    if (this.ended) return;
+    let anchor: Anchor | undefined;
+    try {
+      const slot = await readSlotFile(this.#vfs, `${this.#directory}/${ANCHOR_NAME}`, anchorIdentity(this.#logId, this.#shard));
+      anchor = slot === undefined ? undefined : readAnchor(slot);
+    } catch {
+      return;
+    }
+    if (anchor === undefined || !sameInstance(anchor.instance, this.#instance)) return;
+    if (anchor.written.nextOffset > this.end.nextOffset) this.end = anchor.written;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    if (!this.#polling) this.#schedule();
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The log is closed: followers end. */
+  close(): void {
+    this.ended = true;
+    if (this.#polling) this.#clock.clearTimer(this.#timer);
+    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.clear();
+  }
+
+  #schedule(): void {
+    this.#polling = true;
+    this.#timer = this.#clock.setTimer(() => void this.#poll(), POLL_MS);
+  }
+
+  async #poll(): Promise<void> {
+    const before = this.end.nextOffset;
+    await this.refresh();
+    this.#polling = false;
+    if (this.ended) return;
+    if (this.end.nextOffset !== before) { for (const listener of [...this.#listeners]) listener(); }
+    if (this.#listeners.size > 0) this.#schedule();
+  }
+}

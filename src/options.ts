@@ -1,0 +1,130 @@
+/**
+ * Options of a log, their defaults and ranges.
+ *
+ * @module
+ */
+import type { Codecs } from "./batch/codecs.ts";
+import { HEADER_BYTES, MAX_SHARED_BATCH_BYTES } from "./batch/format.ts";
+import type { LogError } from "./errors.ts";
+import type { Clock, Random, Vfs } from "./vfs.ts";
+
+/**
+ * How far a write has come when it is acknowledged. `os`: the operating system has it; it survives the end of the
+ * process, kill -9 included. `disk`: it was synced; it survives a power loss.
+ */
+export type Rung = "os" | "disk";
+
+/** Something that can be given up. */
+export interface SignalOptions {
+  /** Gives up waiting; the promise rejects with the signal's reason. What was taken stays taken. */
+  signal?: AbortSignal;
+}
+
+/** Options of `openLog`. */
+export interface OpenOptions extends SignalOptions {
+  /**
+   * Number of shards, 1–65,536. Fixed at creation: for an existing log it must be the same number.
+   *
+   * @default {1, or what the log has}
+   */
+  shards?: number;
+  /**
+   * Kafka topic name, 1–249 characters of `a-z A-Z 0-9 . _ -`. Fixed at creation.
+   *
+   * @default {the directory's name where that is a legal one, else "log"}
+   */
+  topic?: string;
+  /** @default {"os"} */
+  durability?: Rung;
+  /**
+   * Longest time a record stays in memory only, in milliseconds. 0: flushed as soon as the flush before is done.
+   * `Infinity`: only by `stride`, `flushBytes` and `flush()`.
+   *
+   * @default {20}
+   */
+  flushIntervalMs?: number;
+  /** Records that trigger a flush, from 1. @default {16_384} */
+  stride?: number;
+  /** Bytes that trigger a flush, from 1 to 67,108,864. @default {1_048_576} */
+  flushBytes?: number;
+  /** Size at which a batch is sealed, in bytes, 61–1,000,000. A single larger record gets a batch of its own. @default {65_536} */
+  batchBytes?: number;
+  /** Bytes a shard holds in memory before it answers `BACKPRESSURE`, from 1,024 to 1,073,741,824. @default {8_388_608} */
+  maxBufferPerShard?: number;
+  /** The same for all shards of the log together. @default {134_217_728} */
+  maxBufferBytes?: number;
+  /** Size at which a segment ends, in bytes, 1,024–2,147,483,647. @default {1_073_741_824} */
+  segmentBytes?: number;
+  /** Reads only: takes no lock, writes nothing, works beside a writer in another process. @default {false} */
+  readOnly?: boolean;
+  /** Opens although acknowledged data is not there any more; what is left is kept. @default {false} */
+  acceptDataLoss?: boolean;
+  /** Called once for each shard that is poisoned. */
+  onError?: (error: LogError) => void;
+  /** The file system. @default {the running runtime's own} */
+  vfs?: Vfs;
+  /** Time. @default {the system's} */
+  clock?: Clock;
+  /** Randomness, for the log's id. @default {the system's} */
+  random?: Random;
+  /** Decompression. @default {the running runtime's own} */
+  codecs?: Codecs;
+}
+
+/** What the engine is given to work with. */
+export interface Engine {
+  readonly vfs: Vfs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly codecs: Codecs;
+}
+
+/** Checked numbers for a shard. */
+export interface Limits {
+  readonly flushIntervalMs: number;
+  readonly stride: number;
+  readonly flushBytes: number;
+  readonly batchBytes: number;
+  readonly maxBufferPerShard: number;
+  readonly maxBufferBytes: number;
+  readonly segmentBytes: number;
+}
+
+const MIB = 1024 * 1024;
+
+function whole(name: string, value: number | undefined, fallback: number, low: number, high: number): number {
+  if (value === undefined) return fallback;
+  if (!Number.isSafeInteger(value) || value < low || value > high) {
+    throw new RangeError(`Cannot open a log: ${name} must be a whole number from ${low} to ${high}, not ${String(value)}`);
+  }
+  return value;
+}
+
+/**
+ * Checks the numbers among the options and fills in the defaults.
+ *
+ * @throws {RangeError} where one is out of range; the message names it and its range.
+ */
+export function resolveLimits(options: OpenOptions): Limits {
+  const interval = options.flushIntervalMs ?? 20;
+  if (typeof interval !== "number" || !(interval >= 0)) {
+    throw new RangeError(`Cannot open a log: flushIntervalMs must be 0 or more (or Infinity), not ${String(interval)}`);
+  }
+  if (options.durability !== undefined && options.durability !== "os" && options.durability !== "disk") {
+    throw new RangeError(`Cannot open a log: durability must be "os" or "disk", not ${String(options.durability)}`);
+  }
+  return {
+    flushIntervalMs: interval,
+    stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
+    flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),
+    batchBytes: whole("batchBytes", options.batchBytes, 64 * 1024, HEADER_BYTES, MAX_SHARED_BATCH_BYTES),
+    maxBufferPerShard: whole("maxBufferPerShard", options.maxBufferPerShard, 8 * MIB, 1024, 1024 * MIB),
+    maxBufferBytes: whole("maxBufferBytes", options.maxBufferBytes, 128 * MIB, 1024, 16 * 1024 * MIB),
+    segmentBytes: whole("segmentBytes", options.segmentBytes, 1024 * MIB, 1024, 2 ** 31 - 1),
+  };
+}
+
+/** Checks `shards`; `undefined` where the caller leaves it to the log. */
+export function resolveShards(options: OpenOptions): number | undefined {
+  return options.shards === undefined ? undefined : whole("shards", options.shards, 1, 1, 65_536);
+}

@@ -1,0 +1,199 @@
+/**
+ * `log.read`: one shard or all merged, bounded or following.
+ *
+ * @module
+ */
+import type { Codecs } from "../batch/codecs.ts";
+import type { SignalOptions } from "../options.ts";
+import type { MaybePromise } from "../vfs.ts";
+import { type GapEvent, ShardCursor } from "./shard_cursor.ts";
+import type { ShardView } from "./shard_view.ts";
+import { type CursorStart, resolveLast, resolveStart, type Start } from "./start.ts";
+import { type LogRecord, StoredRecord } from "./stored_record.ts";
+
+/** Options of `log.read`. */
+export interface ReadOptions extends SignalOptions {
+  /** One shard. Without: all, merged by (timestamp, shard, offset). */
+  shard?: number;
+  /** @default {"earliest"} */
+  from?: Start;
+  /** Only the last so many records, counted now; `follow` goes on behind them. */
+  last?: number;
+  /** At most so many records. */
+  limit?: number;
+  /** Waits for more at the end instead of ending. Ends when the log is closed. @default {false} */
+  follow?: boolean;
+  /** What to do at damaged data: throw `CORRUPT_BATCH`, or tell `onGap` and go on behind it. @default {"stop"} */
+  onCorrupt?: "stop" | "skip";
+  /** Called for every range of offsets that was passed over. */
+  onGap?: (gap: GapEvent) => void;
+}
+
+/** Internal: which records count at all. */
+export type RecordFilter = (cursor: ShardCursor) => boolean;
+
+/** The iterator behind `log.read`. */
+export class RecordReader implements AsyncIterableIterator<LogRecord> {
+  readonly #views: readonly ShardView[];
+  readonly #options: ReadOptions;
+  readonly #codecs: Codecs;
+  readonly #filter: RecordFilter | undefined;
+  #cursors: ShardCursor[] | undefined = undefined;
+  /** Cursors that stand on a record, the next one to hand out last. */
+  #standing: ShardCursor[] = [];
+  /** Surplus records of a merged `last`. */
+  #skip = 0;
+  #left: number;
+  #done = false;
+  /** A call of `next` that is waiting; calls beside it queue up. */
+  #busy: Promise<unknown> | undefined = undefined;
+
+  constructor(views: readonly ShardView[], options: ReadOptions, codecs: Codecs, filter?: RecordFilter) {
+    this.#views = views;
+    this.#options = options;
+    this.#codecs = codecs;
+    this.#filter = filter;
+    this.#left = options.limit ?? Infinity;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<LogRecord>> {
+    if (this.#busy === undefined) {
+      const result = this.#tryNext();
+      if (result !== undefined) return Promise.resolve(result);
+    }
+    const before = this.#busy ?? Promise.resolve();
+    const task = before.then(() => this.#nextSlow());
+    const settled = task.then(() => undefined, () => undefined);
+    this.#busy = settled;
+    void settled.then(() => {
+      if (this.#busy === settled) this.#busy = undefined;
+    });
+    return task;
+  }
+
+  async return(): Promise<IteratorResult<LogRecord>> {
+    await this.#finish();
+    return { done: true, value: undefined };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#finish();
+  }
+
+  /** The fast path: one cursor, and its next record is in memory. */
+  #tryNext(): IteratorResult<LogRecord> | undefined {
+    const cursors = this.#cursors;
+    if (this.#done || cursors === undefined || cursors.length !== 1 || this.#left <= 0 || this.#filter !== undefined) return;
+    if (this.#skip > 0 || this.#options.signal?.aborted) return;
+    const cursor = cursors[0];
+    if (!cursor.nextInMemory()) return;
+    this.#left--;
+    return { done: false, value: new StoredRecord(cursor.view.id, cursor.decoder) };
+  }
+
+  async #nextSlow(): Promise<IteratorResult<LogRecord>> {
+    try {
+      for (;;) {
+        this.#options.signal?.throwIfAborted();
+        if (this.#done || this.#left <= 0) break;
+        this.#cursors ??= await this.#open();
+        const cursor = await this.#advance();
+        if (cursor !== undefined) {
+          const record = new StoredRecord(cursor.view.id, cursor.decoder);
+          if (this.#skip > 0) this.#skip--;
+          else if (this.#filter === undefined || this.#filter(cursor)) {
+            this.#left--;
+            return { done: false, value: record };
+          }
+        } else if (!this.#options.follow || !await this.#waitForMore()) break;
+      }
+    } catch (error) {
+      await this.#finish();
+      throw error;
+    }
+    await this.#finish();
+    return { done: true, value: undefined };
+  }
+
+  async #finish(): Promise<void> {
+    this.#done = true;
+    this.#standing = [];
+    const cursors = this.#cursors ?? [];
+    this.#cursors = [];
+    for (const cursor of cursors) await cursor.close();
+  }
+
+  async #open(): Promise<ShardCursor[]> {
+    const { from, last, onCorrupt, onGap } = this.#options;
+    const cursors: ShardCursor[] = [];
+    let surplus = -(last ?? 0);
+    for (const view of this.#views) {
+      await view.publication.refresh();
+      let start: CursorStart = await resolveStart(view, from ?? "earliest");
+      if (last !== undefined) {
+        const counted = await resolveLast(view, last);
+        if (counted.from >= start.from) {
+          start = { from: counted.from };
+          surplus += counted.count;
+        } else surplus += view.publication.end.nextOffset - start.from;
+      }
+      const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;
+      cursors.push(new ShardCursor(view, { ...start, codecs: this.#codecs, onGap: gap }));
+    }
+    this.#skip = Math.max(0, surplus);
+    return cursors;
+  }
+
+  /** The cursor with the next record in (timestamp, shard, offset) order, of what is published now. */
+  async #advance(): Promise<ShardCursor | undefined> {
+    const cursors = this.#cursors!;
+    if (cursors.length === 1) return await cursors[0].next() ? cursors[0] : undefined;
+    const standing = this.#standing;
+    if (standing.length === 0) {
+      for (const cursor of cursors) {
+        if (await cursor.next()) this.#insert(cursor);
+      }
+    } else {
+      const cursor = standing.pop()!;
+      const step: MaybePromise<boolean> = cursor.next();
+      if (step instanceof Promise ? await step : step) this.#insert(cursor);
+    }
+    return standing[standing.length - 1];
+  }
+
+  #insert(cursor: ShardCursor): void {
+    const standing = this.#standing;
+    let at = standing.length;
+    while (at > 0 && comesBefore(standing[at - 1], cursor)) at--;
+    standing.splice(at, 0, cursor);
+  }
+
+  /** Waits until something may have been published. False where nothing will be any more. */
+  async #waitForMore(): Promise<boolean> {
+    const { signal } = this.#options;
+    const grew = (): boolean =>
+      this.#cursors!.some((cursor) => cursor.nextOffset < cursor.view.publication.end.nextOffset);
+    for (const view of this.#views) await view.publication.refresh();
+    if (grew()) return true;
+    if (this.#views.every((view) => view.publication.ended)) return false;
+    await new Promise<void>((resolve) => {
+      const stops = this.#views.map((view) => view.publication.onChange(wake));
+      function wake(): void {
+        for (const stop of stops) stop();
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      }
+      signal?.addEventListener("abort", wake, { once: true });
+    });
+    return true;
+  }
+}
+
+function comesBefore(a: ShardCursor, b: ShardCursor): boolean {
+  const difference = a.decoder.timestamp - b.decoder.timestamp;
+  return difference !== 0 ? difference < 0 : a.view.id < b.view.id;
+}

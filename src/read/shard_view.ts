@@ -1,0 +1,97 @@
+/**
+ * What reading needs to know of a shard, whoever writes it.
+ *
+ * @module
+ */
+import type { End } from "../anchor/end.ts";
+import { LoadedIndex } from "../index/index_file.ts";
+import type { IndexIdentity } from "../index/rows.ts";
+import { listBases } from "../recovery/inventory.ts";
+import { indexPath, logPath } from "../segment/names.ts";
+import { walkBatches } from "../segment/walk.ts";
+import type { Vfs } from "../vfs.ts";
+
+/** Where published data of a shard ends, and when that moves. */
+export interface Publication {
+  readonly earliest: number;
+  /** Where published data ends. */
+  readonly end: End;
+  /** Nobody will publish anything any more. */
+  readonly ended: boolean;
+  /** Looks again, where the end does not move by itself. */
+  refresh(): Promise<void>;
+  /** Calls `listener` whenever the end may have moved, or nothing more will come, until the answer is called. */
+  onChange(listener: () => void): () => void;
+}
+
+/** Indexes of finished segments that are kept in memory for each shard. */
+const MAX_LOADED_INDEXES = 32;
+
+/** A shard as readers see it: its publication, its segments and their indexes. */
+export class ShardView {
+  readonly id: number;
+  readonly directory: string;
+  readonly vfs: Vfs;
+  readonly publication: Publication;
+  readonly holes: boolean;
+  readonly #logId: Uint8Array;
+  #bases: number[] = [];
+  readonly #indexes = new Map<number, LoadedIndex>();
+  /** Loading one index at a time keeps two readers from extending the same one. */
+  #loading: Promise<unknown> = Promise.resolve();
+
+  constructor(vfs: Vfs, directory: string, logId: Uint8Array, id: number, holes: boolean, publication: Publication) {
+    this.vfs = vfs;
+    this.directory = directory;
+    this.#logId = logId;
+    this.id = id;
+    this.holes = holes;
+    this.publication = publication;
+  }
+
+  /** Whose index a segment's `.idx` must be. */
+  identity(base: number): IndexIdentity {
+    return { logId: this.#logId, shard: this.id, base };
+  }
+
+  /** Base offsets of the segments up to the published end, in order. */
+  async bases(): Promise<readonly number[]> {
+    const { segment } = this.publication.end;
+    if (this.#bases[this.#bases.length - 1] !== segment) {
+      this.#bases = (await listBases(this.vfs, this.directory)).filter((base) => base <= segment);
+    }
+    return this.#bases;
+  }
+
+  /** Where readable data of a segment ends in its `.log`. */
+  async limit(base: number): Promise<number> {
+    const end = this.publication.end;
+    if (base === end.segment) return end.position;
+    const file = await this.vfs.open(logPath(this.directory, base), "read");
+    try {
+      return await file.size();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The index of a segment, as far as the segment is readable now. */
+  async index(base: number): Promise<LoadedIndex> {
+    const task = this.#loading.then(() => this.#load(base));
+    this.#loading = task.catch(() => undefined);
+    return await task;
+  }
+
+  async #load(base: number): Promise<LoadedIndex> {
+    const limit = await this.limit(base);
+    let index = this.#indexes.get(base);
+    if (index === undefined) index = new LoadedIndex(this.identity(base), this.holes);
+    // The most recently used one is the last of the map.
+    this.#indexes.delete(base);
+    this.#indexes.set(base, index);
+    if (this.#indexes.size > MAX_LOADED_INDEXES) this.#indexes.delete(this.#indexes.keys().next().value!);
+    await index.readRows(this.vfs, indexPath(this.directory, base), limit);
+    await index.complete(limit, (from, to, visit) => walkBatches(this.vfs, logPath(this.directory, base), from, to, visit));
+    return index;
+  }
+}

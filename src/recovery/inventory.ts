@@ -1,0 +1,59 @@
+/**
+ * What a shard's directory holds, before anybody judges it.
+ *
+ * @module
+ */
+import { type Anchor, anchorIdentity, ANCHOR_NAME, readAnchor } from "../anchor/anchor.ts";
+import { readSlotFile } from "../anchor/slot_file.ts";
+import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { logPath, segmentBases } from "../segment/names.ts";
+import { type Vfs, VfsError } from "../vfs.ts";
+
+/** One `.log` file. */
+export interface SegmentFile {
+  readonly base: number;
+  readonly bytes: number;
+}
+
+/** The files of a shard. */
+export interface Inventory {
+  readonly directory: string;
+  readonly shard: number;
+  /** In the order of their offsets. */
+  readonly segments: readonly SegmentFile[];
+  /** `undefined`: no file, or no valid slot. */
+  readonly state: State | undefined;
+  readonly anchor: Anchor | undefined;
+}
+
+/** Reads names, sizes, state and anchor. A missing directory is an empty shard. */
+export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Array, shard: number): Promise<Inventory> {
+  const segments: SegmentFile[] = [];
+  for (const base of await listBases(vfs, directory)) {
+    const file = await vfs.open(logPath(directory, base), "read");
+    try {
+      segments.push({ base, bytes: await file.size() });
+    } finally {
+      await file.close();
+    }
+  }
+  const state = await readSlotFile(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+  const anchor = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+  return {
+    directory,
+    shard,
+    segments,
+    state: state === undefined ? undefined : readState(state),
+    anchor: anchor === undefined ? undefined : readAnchor(anchor),
+  };
+}
+
+/** Base offsets of the segments in a shard's directory; none where there is no directory. */
+export async function listBases(vfs: Vfs, directory: string): Promise<number[]> {
+  try {
+    return segmentBases(await vfs.list(directory));
+  } catch (error) {
+    if (error instanceof VfsError && error.code === "NOT_FOUND") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Makes a shard's files what the analysis says they are. Nothing is deleted that holds data: it is set aside first. Every step
+ * can be interrupted and done again.
+ *
+ * @module
+ */
+import { anchorIdentity, ANCHOR_NAME, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
+import type { End } from "../anchor/end.ts";
+import { SlotFile } from "../anchor/slot_file.ts";
+import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { logPath, quarantinePath } from "../segment/names.ts";
+import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import type { Analysis } from "./analyse.ts";
+import type { Inventory } from "./inventory.ts";
+
+const COPY_BYTES: number = 1024 * 1024;
+
+/** Outcome of a repair. */
+export interface Repaired {
+  /** Path of what was set aside first; `undefined` where nothing was. */
+  readonly keptAside: string | undefined;
+}
+
+/**
+ * Cuts the tail, sets later segments aside, and lets state and anchor say where data ends now.
+ *
+ * @param logId The log's id.
+ * @param instance This run of the machine.
+ */
+export async function repair(
+  vfs: Vfs,
+  inventory: Inventory,
+  analysis: Analysis,
+  logId: Uint8Array,
+  instance: InstanceIds,
+): Promise<Repaired> {
+  const { directory } = inventory;
+  const { end } = analysis;
+  let keptAside: string | undefined;
+  if (analysis.cutBytes > 0) {
+    keptAside = await keepTail(vfs, directory, end, analysis.cutBytes);
+  }
+  for (const base of analysis.laterSegments) {
+    const bytes = inventory.segments.find((segment) => segment.base === base)?.bytes ?? 0;
+    if (bytes === 0) await vfs.remove(logPath(directory, base));
+    else {
+      const aside = await freeName(vfs, directory, base, 0);
+      await vfs.rename(logPath(directory, base), aside);
+      keptAside ??= aside;
+    }
+  }
+  if (keptAside !== undefined || analysis.laterSegments.length > 0) await vfs.syncDirectory(directory);
+  if (analysis.cutBytes > 0) {
+    const log = await vfs.open(logPath(directory, end.segment), "write");
+    try {
+      await log.truncate(end.position);
+      // Without this sync the old bytes could come back behind new ones at the next power loss.
+      await log.sync();
+    } finally {
+      await log.close();
+    }
+  }
+  if (analysis.cutBytes > 0 || analysis.laterSegments.length > 0 || analysis.problem !== undefined) {
+    await writeFacts(vfs, inventory, analysis, logId, instance);
+  }
+  return { keptAside };
+}
+
+/** Copies the bytes behind `end` into a file of their own. A tail of zeros only is worth no copy. */
+async function keepTail(vfs: Vfs, directory: string, end: End, bytes: number): Promise<string | undefined> {
+  const log = await vfs.open(logPath(directory, end.segment), "read");
+  let copy: VfsFile | undefined;
+  try {
+    const buffer = new Uint8Array(Math.min(COPY_BYTES, bytes));
+    let path: string | undefined;
+    for (let done = 0; done < bytes; done += buffer.length) {
+      const piece = buffer.subarray(0, Math.min(buffer.length, bytes - done));
+      const read = await log.read(piece, end.position + done);
+      const filled = piece.subarray(0, read);
+      if (copy === undefined && filled.every((byte) => byte === 0)) continue;
+      if (copy === undefined) {
+        path = await freeName(vfs, directory, end.segment, end.position);
+        copy = await vfs.open(path, "create");
+      }
+      await copy.write(filled, done);
+    }
+    await copy?.sync();
+    return path;
+  } finally {
+    await log.close();
+    await copy?.close();
+  }
+}
+
+/** A quarantine name that is not taken. */
+async function freeName(vfs: Vfs, directory: string, base: number, position: number): Promise<string> {
+  for (let attempt = 0;; attempt++) {
+    const path = quarantinePath(directory, base, position, attempt);
+    try {
+      const file = await vfs.open(path, "read");
+      await file.close();
+    } catch (error) {
+      if (error instanceof VfsError && error.code === "NOT_FOUND") return path;
+      throw error;
+    }
+  }
+}
+
+/** After a cut, hints of the life before would be misleading: state and anchor say what is there now. */
+async function writeFacts(
+  vfs: Vfs,
+  inventory: Inventory,
+  analysis: Analysis,
+  logId: Uint8Array,
+  instance: InstanceIds,
+): Promise<void> {
+  const { directory, shard } = inventory;
+  const state: State = {
+    epoch: analysis.epoch,
+    logStart: analysis.logStart,
+    holes: inventory.state?.holes ?? false,
+    clean: undefined,
+  };
+  const stateFile = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+  try {
+    await stateFile.write(state.epoch, (slot) => fillState(slot, state));
+    await stateFile.sync();
+  } finally {
+    await stateFile.close();
+  }
+  await vfs.syncDirectory(directory);
+  const anchorFile = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+  try {
+    // The cut synced the end's segment only: one before it may still be in the page cache.
+    const synced = analysis.cutBytes > 0 && analysis.synced.segment === analysis.end.segment ? analysis.end : analysis.synced;
+    await anchorFile.write(analysis.epoch, (slot) => fillAnchor(slot, instance, analysis.end, synced));
+    await anchorFile.sync();
+  } finally {
+    await anchorFile.close();
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * File names inside a shard's directory.
+ *
+ * @module
+ */
+import type { DirectoryEntry } from "../vfs.ts";
+
+const DIGITS = 20;
+const LOG_NAME = /^(\d{20})\.log$/;
+
+/** Path of the `.log` of the segment that starts at `base`. */
+export function logPath(directory: string, base: number): string {
+  return `${directory}/${String(base).padStart(DIGITS, "0")}.log`;
+}
+
+/** Path of its `.idx`. */
+export function indexPath(directory: string, base: number): string {
+  return `${directory}/${String(base).padStart(DIGITS, "0")}.idx`;
+}
+
+/** Name for bytes set aside; no program takes it for a segment. `attempt` counts from 0 until the name is free. */
+export function quarantinePath(directory: string, base: number, position: number, attempt: number): string {
+  return `${directory}/quarantine-${base}-${position}-${attempt}`;
+}
+
+/** Base offsets of the segments among the entries, in order. Everything else is somebody else's and left alone. */
+export function segmentBases(entries: readonly DirectoryEntry[]): number[] {
+  const bases: number[] = [];
+  for (const entry of entries) {
+    const digits = entry.kind === "file" ? LOG_NAME.exec(entry.name)?.[1] : undefined;
+    if (digits === undefined) continue;
+    const base = Number(digits);
+    if (Number.isSafeInteger(base)) bases.push(base);
+  }
+  return bases.sort((a, b) => a - b);
+}

@@ -1,0 +1,188 @@
+/**
+ * A shard's records on their way to the file: the open batch, and finished batches in chunks of contiguous memory.
+ *
+ * @module
+ */
+import { BatchWriter } from "../batch/batch_writer.ts";
+import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
+import { acquireRegion, type Region, releaseRegion } from "../batch/memory_pool.ts";
+import type { PreparedRecord } from "../batch/record_input.ts";
+
+/** Contiguous memory with whole batches at its start. One chunk is one write. */
+export interface Chunk {
+  readonly region: Region;
+  /** Finished batches end here. */
+  sealed: number;
+}
+
+/** Smallest chunk: a shard with little traffic takes no more. */
+const MIN_CHUNK_BYTES: number = 64 * 1024;
+
+/** Memory that all shards of a log share as one budget. */
+export interface Budget {
+  used: number;
+  readonly max: number;
+}
+
+/**
+ * Takes records and blobs at one end, gives chunks at the other. Where a batch is sealed depends only on what was appended
+ * and on the triggers, never on how fast writes complete: the same input gives the same bytes.
+ */
+export class AppendBuffer {
+  /** Bytes taken and not yet released: what backpressure measures. */
+  bytes = 0;
+  /** The next offset to hand out: the claim counter. Plain, as there is one producer. */
+  nextOffset: number;
+  /** Batches sealed so far; moves when a keyless producer should change shards. */
+  batches = 0;
+  readonly #writer: BatchWriter = new BatchWriter();
+  readonly #ready: Chunk[] = [];
+  readonly #budget: Budget;
+  readonly #batchBytes: number;
+  readonly #maxChunkBytes: number;
+  /** Offset of the open batch's first record. */
+  #batchBase = 0;
+  #epoch: number;
+  #current: Chunk | undefined = undefined;
+  /** How large the last chunks were: the next one starts with that size. */
+  #expectedBytes = MIN_CHUNK_BYTES;
+
+  constructor(nextOffset: number, epoch: number, batchBytes: number, flushBytes: number, budget: Budget) {
+    this.nextOffset = nextOffset;
+    this.#epoch = epoch;
+    this.#batchBytes = batchBytes;
+    this.#maxChunkBytes = flushBytes + batchBytes;
+    this.#budget = budget;
+  }
+
+  /** True while there are finished batches. */
+  get hasSealed(): boolean {
+    return this.#ready.length > 0 || (this.#current !== undefined && this.#current.sealed > 0);
+  }
+
+  /** True while the open batch has records. */
+  get hasOpen(): boolean {
+    return this.#writer.count > 0;
+  }
+
+  /** Bytes that taking the record adds, at most. */
+  cost(record: PreparedRecord): number {
+    return this.#writer.measure(record) + HEADER_BYTES;
+  }
+
+  /** Takes a record and answers its offset. */
+  append(record: PreparedRecord): number {
+    const writer = this.#writer;
+    let needed = writer.measure(record);
+    if (writer.count > 0 && (writer.size + needed > this.#batchBytes || !writer.hasRoomForCount)) {
+      this.seal();
+      needed = writer.measure(record);
+    }
+    if (writer.count === 0) {
+      needed += this.#beginBatch(needed);
+    } else if (writer.position + needed > this.#current!.region.bytes.length) {
+      this.#makeRoom(writer.position - writer.start + needed);
+    }
+    writer.put(record);
+    this.#account(needed);
+    return this.nextOffset++;
+  }
+
+  /** Takes a checked blob of `offsets` records, patches it, and answers its base offset. */
+  appendBlob(blob: Uint8Array, offsets: number): number {
+    this.seal();
+    const base = this.nextOffset;
+    patchBatch(blob, 0, base, this.#epoch);
+    const chunk = this.#chunkWith(blob.length);
+    chunk.region.bytes.set(blob, chunk.sealed);
+    chunk.sealed += blob.length;
+    this.#account(blob.length);
+    this.batches++;
+    this.nextOffset = base + offsets;
+    return base;
+  }
+
+  /** Finishes the open batch, if it has records. */
+  seal(): void {
+    const writer = this.#writer;
+    if (writer.count === 0) return;
+    writer.seal(this.#batchBase, this.#epoch);
+    this.#current!.sealed = writer.position;
+    writer.count = 0;
+    this.batches++;
+  }
+
+  /** Hands out the oldest chunk with finished batches; `undefined` where there is none. */
+  take(): Chunk | undefined {
+    if (this.#ready.length > 0) return this.#ready.shift();
+    const chunk = this.#current;
+    if (chunk === undefined || chunk.sealed === 0) return undefined;
+    this.#expectedBytes = chunk.sealed;
+    if (this.#writer.count > 0) this.#rotate(this.#writer.size);
+    else this.#current = undefined;
+    if (this.#ready.length > 0) return this.#ready.shift();
+    return chunk;
+  }
+
+  /** Gives a chunk's memory back: it was written, or is lost. */
+  release(chunk: Chunk): void {
+    this.bytes -= chunk.sealed;
+    this.#budget.used -= chunk.sealed;
+    releaseRegion(chunk.region);
+  }
+
+  /** Gives everything back that was not handed out. */
+  discard(): void {
+    this.#writer.count = 0;
+    for (const chunk of this.#ready.splice(0)) releaseRegion(chunk.region);
+    if (this.#current !== undefined) releaseRegion(this.#current.region);
+    this.#current = undefined;
+    this.#budget.used -= this.bytes;
+    this.bytes = 0;
+  }
+
+  #account(bytes: number): void {
+    this.bytes += bytes;
+    this.#budget.used += bytes;
+  }
+
+  /** Begins a batch with room for one record and answers the size of its header. */
+  #beginBatch(recordBytes: number): number {
+    const chunk = this.#chunkWith(HEADER_BYTES + recordBytes);
+    this.#writer.begin(chunk.region.bytes, chunk.sealed);
+    this.#batchBase = this.nextOffset;
+    return HEADER_BYTES;
+  }
+
+  /** The current chunk, or another, with `needed` bytes behind its finished batches. */
+  #chunkWith(needed: number): Chunk {
+    if (this.#current === undefined) this.#current = this.#acquire(needed);
+    else if (this.#current.sealed + needed > this.#current.region.bytes.length) this.#makeRoom(needed);
+    return this.#current;
+  }
+
+  /** Grows the current chunk, or queues its finished part and goes on in another; the open batch comes along. */
+  #makeRoom(needed: number): void {
+    const chunk = this.#current!;
+    const wanted = chunk.sealed + needed;
+    if (chunk.sealed > 0 && wanted > this.#maxChunkBytes) return this.#rotate(needed);
+    const region = acquireRegion(Math.max(wanted, Math.min(chunk.region.bytes.length * 2, this.#maxChunkBytes)));
+    region.bytes.set(chunk.region.bytes.subarray(0, chunk.sealed));
+    if (this.#writer.count > 0) this.#writer.moveTo(region.bytes, chunk.sealed);
+    this.#current = { region, sealed: chunk.sealed };
+    releaseRegion(chunk.region);
+  }
+
+  #rotate(needed: number): void {
+    const chunk = this.#current!;
+    const next = this.#acquire(needed);
+    if (this.#writer.count > 0) this.#writer.moveTo(next.region.bytes, 0);
+    this.#ready.push(chunk);
+    this.#current = next;
+  }
+
+  #acquire(needed: number): Chunk {
+    const size = Math.max(needed, Math.min(this.#expectedBytes, this.#maxChunkBytes), MIN_CHUNK_BYTES);
+    return { region: acquireRegion(size), sealed: 0 };
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The files of a shard that is being written: commits chunks, syncs, rolls, closes. Everything here may fail; the shard
+ * answers a failure by poisoning itself, and nothing here is called again.
+ *
+ * @module
+ */
+import { anchorIdentity, ANCHOR_NAME, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
+import type { End } from "../anchor/end.ts";
+import { SlotFile } from "../anchor/slot_file.ts";
+import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { readHeader } from "../batch/format.ts";
+import type { IndexIdentity } from "../index/rows.ts";
+import { indexPath, logPath } from "../segment/names.ts";
+import { SegmentWriter } from "../segment/segment_writer.ts";
+import { type MaybePromise, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import type { Chunk } from "./append_buffer.ts";
+
+/** What a committer is told when it is made. */
+export interface CommitterOptions {
+  readonly vfs: Vfs;
+  readonly directory: string;
+  readonly logId: Uint8Array;
+  readonly shard: number;
+  readonly instance: InstanceIds;
+  readonly segmentBytes: number;
+  /** The state as found, or as it will be; its epoch is the one before this opening's. */
+  readonly state: State;
+  /** Epoch of the batches of this opening. */
+  readonly epoch: number;
+  /** Where good data ends; its segment exists unless the shard holds no file. */
+  readonly end: End;
+  readonly synced: End;
+  /** False where there is no `.log` of the end's segment yet. */
+  readonly segmentExists: boolean;
+}
+
+/** Writes one shard's files. One call at a time. */
+export class Committer {
+  /** Where written data ends. */
+  written: End;
+  /** Where synced data ends. */
+  synced: End;
+  /** Something was written in this opening. */
+  begun = false;
+  readonly #options: CommitterOptions;
+  #segment: SegmentWriter | undefined = undefined;
+  #anchor: SlotFile | undefined = undefined;
+  #state: SlotFile | undefined = undefined;
+  /** Entries of the directory changed and it was not synced since. */
+  #directoryDirty = false;
+  /** The sync of the segment before, while it runs. It never rejects. */
+  #sealing: Promise<void> | undefined = undefined;
+  #sealError: { readonly error: unknown } | undefined = undefined;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.written = options.end;
+    this.synced = options.synced;
+  }
+
+  /** Writes a chunk: body, rows, anchor. `published` is called whenever `written` has moved. */
+  async commit(chunk: Chunk, published: () => void): Promise<void> {
+    if (!this.begun) await this.#begin();
+    const bytes = chunk.region.bytes;
+    for (let from = 0; from < chunk.sealed;) {
+      let segment = this.#segment!;
+      let room = segment.room(bytes, from, chunk.sealed, this.#options.segmentBytes);
+      if (room === 0) {
+        segment = await this.#roll(readHeader(bytes, from).baseOffset);
+        room = segment.room(bytes, from, chunk.sealed, this.#options.segmentBytes);
+      }
+      const body = segment.appendBody(bytes, from, from + room);
+      if (body instanceof Promise) await body;
+      const rows = segment.appendRows(bytes, from, from + room);
+      if (rows instanceof Promise) await rows;
+      const anchor = this.#writeAnchor(segment.end, this.synced);
+      if (anchor instanceof Promise) await anchor;
+      this.written = segment.end;
+      published();
+      from += room;
+    }
+  }
+
+  /** True where closing has something to make durable or to mark. */
+  get needsClose(): boolean {
+    return this.begun || (this.#options.segmentExists && this.#options.state.clean === undefined);
+  }
+
+  /** Makes durable what was written before the call. */
+  async sync(): Promise<void> {
+    if (!this.begun) return;
+    const written = this.written;
+    await this.#sealed();
+    if (this.#directoryDirty) await this.#syncDirectory();
+    await this.#segment!.sync();
+    await this.#writeAnchor(written, written);
+    this.synced = written;
+  }
+
+  /** Syncs everything, marks the shard clean and frees the files. */
+  async close(): Promise<void> {
+    await this.sync();
+    const { epoch, state } = this.#options;
+    if (this.begun) {
+      await this.#state!.write(epoch, (slot) => fillState(slot, { ...state, clean: this.written }));
+      await this.#state!.sync();
+    }
+    await this.free();
+  }
+
+  /** Takes the first steps of an opening that writes, although there is nothing to write yet. */
+  async begin(): Promise<void> {
+    if (!this.begun) await this.#begin();
+  }
+
+  /** Frees the files as they are. Failures are of no interest any more. */
+  async free(): Promise<void> {
+    await this.#sealing;
+    for (const file of [this.#segment, this.#anchor, this.#state]) {
+      try {
+        await file?.close();
+      } catch {
+        // Closing makes nothing durable and loses nothing.
+      }
+    }
+    this.#segment = this.#anchor = this.#state = undefined;
+  }
+
+  /** Before the first byte goes into a `.log`: the raised epoch is durable and the clean mark is gone. */
+  async #begin(): Promise<void> {
+    const { vfs, directory, logId, shard, state, epoch, end } = this.#options;
+    this.#state = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+    await this.#state.write(epoch, (slot) => fillState(slot, { ...state, clean: undefined }));
+    await this.#state.sync();
+    await this.#syncDirectory();
+    this.#anchor = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+    const identity: IndexIdentity = { logId, shard, base: end.segment };
+    if (this.#options.segmentExists) {
+      const log = await vfs.open(logPath(directory, end.segment), "write");
+      this.#segment = new SegmentWriter(identity, log, await this.#openIndex(end.segment, "write"), end);
+    } else this.#segment = await this.#create(identity);
+    this.#directoryDirty = true;
+    this.begun = true;
+  }
+
+  async #create(identity: IndexIdentity): Promise<SegmentWriter> {
+    const { vfs, directory } = this.#options;
+    const log = await vfs.open(logPath(directory, identity.base), "create");
+    this.#directoryDirty = true;
+    return await SegmentWriter.begin(identity, log, await this.#openIndex(identity.base, "create"));
+  }
+
+  /** An index that cannot be opened never stops a log. */
+  async #openIndex(base: number, mode: "write" | "create"): Promise<VfsFile | undefined> {
+    const path = indexPath(this.#options.directory, base);
+    try {
+      return await this.#options.vfs.open(path, mode);
+    } catch (error) {
+      if (!(error instanceof VfsError)) throw error;
+      if (error.code !== "EXISTS") return undefined;
+    }
+    // Left behind by a segment that recovery took away: it says nothing about the new one.
+    try {
+      await this.#options.vfs.remove(path);
+      return await this.#options.vfs.open(path, "create");
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #roll(base: number): Promise<SegmentWriter> {
+    await this.#sealed();
+    const finished = this.#segment!;
+    await finished.seal();
+    this.#segment = await this.#create({ ...finished.identity, base });
+    this.#sealing = this.#finish(finished).catch((error: unknown) => {
+      this.#sealError = { error };
+    });
+    return this.#segment;
+  }
+
+  /** In the background: the finished segment and the entry of the next one become durable. */
+  async #finish(finished: SegmentWriter): Promise<void> {
+    await finished.sync();
+    await this.#options.vfs.syncDirectory(this.#options.directory);
+    await finished.close();
+  }
+
+  /** Waits for the background sync; its failure is a failure of whoever asks next. */
+  async #sealed(): Promise<void> {
+    await this.#sealing;
+    this.#sealing = undefined;
+    if (this.#sealError !== undefined) throw this.#sealError.error;
+  }
+
+  async #syncDirectory(): Promise<void> {
+    this.#directoryDirty = false;
+    await this.#options.vfs.syncDirectory(this.#options.directory);
+  }
+
+  #writeAnchor(written: End, synced: End): MaybePromise<void> {
+    const { epoch, instance } = this.#options;
+    return this.#anchor!.write(epoch, (slot) => fillAnchor(slot, instance, written, synced));
+  }
+}
