@@ -61,14 +61,22 @@ export interface LogErrorDetails {
 
 /** A failure of a log. The message says what to do; `code` is stable. */
 export class LogError extends Error {
+  /** `LogError`. */
   override readonly name: string = "LogError";
+  /** What went wrong; stable over versions. */
   readonly code: LogErrorCode;
+  /** Shard number, where one is concerned. */
   readonly shard?: number;
+  /** Path of the file, where one is concerned. */
   readonly file?: string;
+  /** Byte in that file. */
   readonly position?: number;
+  /** First and last offset concerned, both inclusive. */
   readonly range?: readonly [number, number];
 
   /**
+   * A failure with its place.
+   *
    * @param code One of the closed list.
    * @param message "Cannot <action>: <state>", and what to do.
    * @param details Where it happened.

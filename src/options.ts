@@ -34,7 +34,7 @@ export interface OpenOptions extends SignalOptions {
    * @default {the directory's name where that is a legal one, else "log"}
    */
   topic?: string;
-  /** @default {"os"} */
+  /** The rung on which `append`, `flush` and `acknowledged` answer. @default {"os"} */
   durability?: Rung;
   /**
    * Longest time a record stays in memory only, in milliseconds. 0: flushed as soon as the flush before is done.
@@ -95,7 +95,9 @@ const MIB = 1024 * 1024;
 function whole(name: string, value: number | undefined, fallback: number, low: number, high: number): number {
   if (value === undefined) return fallback;
   if (!Number.isSafeInteger(value) || value < low || value > high) {
-    throw new RangeError(`Cannot open a log: ${name} must be a whole number from ${low} to ${high}, not ${String(value)}`);
+    throw new RangeError(
+      `Cannot open a log: ${name} must be a whole number from ${low} to ${high}, not ${String(value)}`,
+    );
   }
   return value;
 }

@@ -36,7 +36,9 @@ export interface OpenFileOptions {
 
 /** An entry of a directory. `kind` is `other` for symbolic links and everything else that is not plain. */
 export interface DirectoryEntry {
+  /** Without the directory. */
   readonly name: string;
+  /** What it is. */
   readonly kind: "file" | "directory" | "other";
 }
 
@@ -68,6 +70,7 @@ export interface VfsFile {
 
 /** A held lock. It is freed by `release` or by the end of the process that holds it, however it ends. */
 export interface VfsLock {
+  /** Gives the lock back. Twice does nothing more. */
   release(): MaybePromise<void>;
 }
 
@@ -84,6 +87,7 @@ export interface Instance {
 
 /** Who runs the engine: stands in the file beside the lock, so that a refused writer can name the owner. */
 export interface Host {
+  /** Process id; 0 where it is not known. */
   readonly pid: number;
   /** Runtime and version, such as `node 26.10.0`. */
   readonly runtime: string;
@@ -91,7 +95,9 @@ export interface Host {
 
 /** A file system. Paths use `/` and are passed on as they are; the engine builds them from checked names only. */
 export interface Vfs {
+  /** Who runs the engine. */
   readonly host: Host;
+  /** Opens a file. `NOT_FOUND`, `EXISTS`, `PERMISSION`, `TOO_MANY_FILES`, `NO_SPACE`, `UNSUPPORTED`. */
   open(path: string, mode: OpenMode, options?: OpenFileOptions): MaybePromise<VfsFile>;
   /** Entries of a directory, sorted by name. `NOT_FOUND` where there is none. */
   list(path: string): MaybePromise<DirectoryEntry[]>;
@@ -124,6 +130,7 @@ export interface Clock {
   monotonic(): number;
   /** Calls `callback` once after `delayMs`; keeps the process alive until then. */
   setTimer(callback: () => void, delayMs: number): TimerHandle;
+  /** Takes a timer back that has not fired. */
   clearTimer(timer: TimerHandle): void;
 }
 

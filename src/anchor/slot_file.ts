@@ -47,7 +47,9 @@ export function newestSlot(content: Uint8Array, identity: SlotIdentity): { slot:
   for (let index = 0; index < 2; index++) {
     const at = index * SLOT_DISTANCE;
     const slot = readSlot(content.subarray(at, at + SLOT_BYTES), identity);
-    if (slot !== undefined && (newest === undefined || slot.generation > newest.slot.generation)) newest = { slot, index };
+    if (slot !== undefined && (newest === undefined || slot.generation > newest.slot.generation)) {
+      newest = { slot, index };
+    }
   }
   return newest;
 }

@@ -37,6 +37,8 @@ export class BatchBuilder {
   readonly #record = new PreparedRecord();
 
   /**
+   * An empty builder.
+   *
    * @param options See {@linkcode BatchBuilderOptions}.
    * @throws {RangeError} where `maxBytes` is out of range.
    */

@@ -25,7 +25,7 @@ export const HEADER_BYTES = 61;
 /** `batchLength` counts the bytes behind itself. */
 export const LENGTH_OVERHEAD = 12;
 /** Kafka's CRC covers everything from here. */
-export const CRC_FROM = ATTRIBUTES_AT;
+export const CRC_FROM: number = ATTRIBUTES_AT;
 export const MAGIC = 2;
 
 export const CODEC_MASK = 0x07;
@@ -41,9 +41,10 @@ export const MAX_BATCH_BYTES: number = 1024 * 1024 * 1024;
 /** The batch size that brokers accept by default, less some room. */
 export const MAX_SHARED_BATCH_BYTES = 1_000_000;
 
-export const CODECS: readonly ["none", "gzip", "snappy", "lz4", "zstd"] = ["none", "gzip", "snappy", "lz4", "zstd"];
 /** Name of a compression codec. */
-export type CodecName = (typeof CODECS)[number];
+export type CodecName = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+/** Codec names by the number that attributes hold. */
+export const CODECS: readonly CodecName[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /** The header fields of one batch. */
 export interface BatchHeader {

@@ -20,7 +20,7 @@ export interface RecordInput {
   key?: BytesInput | null;
   /** The payload; null is a tombstone. */
   value: BytesInput | null;
-  /** @default {none} */
+  /** Names and values that travel with the record. @default {none} */
   headers?: HeadersInput;
   /**
    * Milliseconds since 1970, a whole number from 0.

@@ -33,7 +33,10 @@ export function validateBlob(blob: Uint8Array): number {
   if (batchBytesAt(blob, 0) !== blob.length) throw invalid(`${blob.length - batchBytesAt(blob, 0)} bytes follow it`);
   const header = readHeader(blob, 0);
   if ((header.attributes & UNKNOWN_ATTRIBUTES) !== 0 || (header.attributes & CODEC_MASK) > 4) {
-    throw new LogError("UNSUPPORTED", `Cannot append a batch: attributes 0x${header.attributes.toString(16)} are unknown`);
+    throw new LogError(
+      "UNSUPPORTED",
+      `Cannot append a batch: attributes 0x${header.attributes.toString(16)} are unknown`,
+    );
   }
   if ((header.attributes & (CONTROL | DELETE_HORIZON)) !== 0) throw invalid("only a broker writes control batches");
   const offsets = header.lastOffset - header.baseOffset + 1;

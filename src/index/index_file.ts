@@ -5,15 +5,7 @@
  */
 import { readHeader } from "../batch/format.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
-import {
-  type IndexIdentity,
-  isFileHeaderRow,
-  readBatchRow,
-  ROW_BATCH,
-  ROW_BYTES,
-  rowLength,
-  rowType,
-} from "./rows.ts";
+import { type IndexIdentity, isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "./rows.ts";
 import { SegmentIndex } from "./segment_index.ts";
 
 const READ_BYTES: number = 256 * 1024;

@@ -3,13 +3,8 @@
  *
  * @module
  */
+import type { Flushable } from "../shard/shard_context.ts";
 import type { Clock, TimerHandle } from "../vfs.ts";
-
-/** What the timer needs of a shard. */
-export interface Flushable {
-  timerArmed: boolean;
-  requestFlush(): void;
-}
 
 /** Flushes shards at most `intervalMs` after their first record. */
 export class FlushTimer {

@@ -64,7 +64,9 @@ export class EmbeddedLog implements Log {
   async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
     this.#assertOpen();
     options.signal?.throwIfAborted();
-    if (typeof record !== "object" || record === null) throw new TypeError("Cannot append a record: it must be an object");
+    if (typeof record !== "object" || record === null) {
+      throw new TypeError("Cannot append a record: it must be an object");
+    }
     const { key } = record;
     const shard = key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
     const taken = this.#queues[shard.id].take(record, options.signal);
@@ -93,14 +95,18 @@ export class EmbeddedLog implements Log {
     if (options.shard !== undefined) this.#shardAt(options.shard);
     const views = options.shard === undefined ? this.#views : [this.#views[options.shard]];
     if (typeof options.from === "number" && views.length > 1) {
-      throw new TypeError("Cannot read from an offset on all shards: name a shard, or give an array of offsets by shard");
+      throw new TypeError(
+        "Cannot read from an offset on all shards: name a shard, or give an array of offsets by shard",
+      );
     }
     return new RecordReader(views, options, this.#parts.engine.codecs);
   }
 
   async flush(rung: Rung = this.#parts.durability): Promise<void> {
     this.#assertOpen();
-    const results = await Promise.allSettled(this.shards.filter((shard) => shard.state !== "readOnly").map((shard) => shard.flush(rung)));
+    const results = await Promise.allSettled(
+      this.shards.filter((shard) => shard.state !== "readOnly").map((shard) => shard.flush(rung)),
+    );
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 

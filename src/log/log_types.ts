@@ -18,7 +18,9 @@ export interface AppendOptions extends SignalOptions {
 
 /** Where a record went. */
 export interface Appended {
+  /** Number of the shard that took it. */
   readonly shard: number;
+  /** Its offset in that shard. */
   readonly offset: number;
 }
 
@@ -48,8 +50,11 @@ export interface UserStream {
 
 /** An open log. */
 export interface Log extends AsyncDisposable {
+  /** Where its files are, as given to `openLog`. */
   readonly directory: string;
+  /** Kafka topic name; the shards' directories bear it. */
   readonly topic: string;
+  /** By number. */
   readonly shards: readonly Shard[];
   /** What opening found, by shard. */
   readonly recovery: readonly RecoveryReport[];
@@ -78,6 +83,10 @@ export interface Log extends AsyncDisposable {
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord>;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */
   flush(rung?: Rung): Promise<void>;
-  /** Flushes, syncs, marks the log clean, ends followers, gives the lock back. Closing twice does nothing more. */
+  /**
+   * Flushes, syncs, marks the log clean, ends followers, gives the lock back. Closing twice does nothing more.
+   *
+   * @throws {LogError} `POISONED` and the like where the last records could not be written.
+   */
   close(): Promise<void>;
 }

@@ -7,6 +7,7 @@ import { instanceIds } from "../anchor/anchor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import type { Budget } from "../shard/append_buffer.ts";
+import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import { type DirectoryEntry, type Vfs, VfsError, type VfsLock } from "../vfs.ts";
 import { FlushTimer } from "./flush_timer.ts";
@@ -18,7 +19,13 @@ import { readOwner, writeOwner } from "./owner.ts";
 /** Shards opened at the same time. */
 const OPEN_AT_ONCE = 8;
 /** What may be in a directory in which a log is created: traces of a creation that was interrupted, and a mount's own. */
-const HARMLESS = new Set(["lock", "lock.owner", "lost+found", ...MANIFEST_NAMES.map((name) => `${name}.tmp`), ...MANIFEST_NAMES]);
+const HARMLESS = new Set([
+  "lock",
+  "lock.owner",
+  "lost+found",
+  ...MANIFEST_NAMES.map((name) => `${name}.tmp`),
+  ...MANIFEST_NAMES,
+]);
 
 /** Opens the log in `directory` on the given engine; `openLog` of the package's entry calls it with the runtime's. */
 export async function openWith(engine: Engine, directory: string, options: OpenOptions): Promise<EmbeddedLog> {
@@ -68,14 +75,14 @@ async function openForWriting(
     await writeOwner(vfs, directory);
     const manifest = await loadOrCreate(engine, directory, options, shards);
     const timer = new FlushTimer(engine.clock, limits.flushIntervalMs);
-    const budget: Budget = { used: 0, max: limits.maxBufferBytes };
+    const budget: Budget = { used: 0, max: limits.maxBufferBytes, waiting: new Set() };
     const durability = options.durability ?? "os";
     const context = {
       limits,
       durability,
       clock: engine.clock,
       budget,
-      armTimer: (shard: ShardWriter) => timer.arm(shard),
+      armTimer: (shard: Flushable) => timer.arm(shard),
       overBudget: () => {
         for (const { shard } of opened) if (shard instanceof ShardWriter) shard.requestFlush();
       },
@@ -83,8 +90,13 @@ async function openForWriting(
     };
     const consent = options.acceptDataLoss ?? false;
     opened.push(
-      ...await openAll(vfs, directory, manifest, options, (place) =>
-        openShardForWriting(engine, place, consent, limits.segmentBytes, context)),
+      ...await openAll(
+        vfs,
+        directory,
+        manifest,
+        options,
+        (place) => openShardForWriting(engine, place, consent, limits.segmentBytes, context),
+      ),
     );
     return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, durability });
   } catch (error) {
@@ -122,10 +134,14 @@ async function takeLock(vfs: Vfs, directory: string): Promise<VfsLock> {
     if (!(error instanceof VfsError) || error.code !== "BUSY") throw error;
     const owner = await readOwner(vfs, directory);
     const who = owner === undefined ? "another writer" : `process ${owner.pid} (${owner.runtime})`;
-    throw new LogError("LOCKED", `Cannot open the log in ${directory}: ${who} has it open; close it there, or open with readOnly`, {
-      file: `${directory}/lock`,
-      cause: error,
-    });
+    throw new LogError(
+      "LOCKED",
+      `Cannot open the log in ${directory}: ${who} has it open; close it there, or open with readOnly`,
+      {
+        file: `${directory}/lock`,
+        cause: error,
+      },
+    );
   }
 }
 
@@ -153,7 +169,9 @@ async function loadOrCreate(
     await vfs.syncDirectory(directory);
     await writeManifest(vfs, directory, manifest);
     const parent = directory.replace(/\/?[^/]*$/, "");
-    if (found.manifest === undefined) await vfs.syncDirectory(parent === "" ? (directory.startsWith("/") ? "/" : ".") : parent);
+    if (found.manifest === undefined) {
+      await vfs.syncDirectory(parent === "" ? (directory.startsWith("/") ? "/" : ".") : parent);
+    }
   } else if (missing.length > 0) await vfs.syncDirectory(directory);
   return manifest;
 }
@@ -166,7 +184,10 @@ function checkAgreement(manifest: Manifest, options: OpenOptions, directory: str
     );
   }
   if (options.topic !== undefined && options.topic !== manifest.topic) {
-    throw new LogError("CONFLICT", `Cannot open the log in ${directory}: its topic is ${manifest.topic}, not ${options.topic}`);
+    throw new LogError(
+      "CONFLICT",
+      `Cannot open the log in ${directory}: its topic is ${manifest.topic}, not ${options.topic}`,
+    );
   }
 }
 
@@ -184,11 +205,15 @@ async function refuseForeign(vfs: Vfs, directory: string): Promise<void> {
     if ((await vfs.list(`${directory}/${entry.name}`)).length === 0) continue;
     throw new LogError(
       "CORRUPT_FILE",
-      `Cannot open the log in ${directory}: ${entry.name} holds data, but the manifest is missing; restore ${MANIFEST_NAMES[0]}`,
+      `Cannot open the log in ${directory}: ${entry.name} holds data, but the manifest is missing; restore ${
+        MANIFEST_NAMES[0]
+      }`,
       { file: `${directory}/${MANIFEST_NAMES[0]}` },
     );
   }
-  const foreign = entries.find((entry) => !HARMLESS.has(entry.name) && !entry.name.startsWith(".") && entry.kind === "file");
+  const foreign = entries.find((entry) =>
+    !HARMLESS.has(entry.name) && !entry.name.startsWith(".") && entry.kind === "file"
+  );
   if (foreign === undefined) return;
   throw new LogError(
     "NOT_A_LOG",

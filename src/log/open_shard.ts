@@ -9,7 +9,7 @@ import { LogError } from "../errors.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import type { Engine } from "../options.ts";
 import { ShardView } from "../read/shard_view.ts";
-import { type Analysis, analyse, type Verdict } from "../recovery/analyse.ts";
+import { analyse, type Analysis, type Verdict } from "../recovery/analyse.ts";
 import { type Inventory, takeInventory } from "../recovery/inventory.ts";
 import { repair } from "../recovery/repair.ts";
 import { restoreIndex } from "../recovery/restore_index.ts";
@@ -17,12 +17,14 @@ import { indexPath } from "../segment/names.ts";
 import { Committer } from "../shard/committer.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
-import { type ShardContext, ShardWriter } from "../shard/shard_writer.ts";
+import type { ShardContext } from "../shard/shard_context.ts";
+import { ShardWriter } from "../shard/shard_writer.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
 /** What opening found in a shard. */
 export interface RecoveryReport {
+  /** Number of the shard. */
   readonly shard: number;
   /** `clean`, `torn` (a tail was cut off), `loss` (acknowledged data is gone), `corrupt` (read-only). */
   readonly verdict: Verdict;
@@ -30,6 +32,7 @@ export interface RecoveryReport {
   readonly cutBytes: number;
   /** File that holds them; absent where nothing was cut, or only zeros. */
   readonly keptAside?: string;
+  /** How long looking, deciding and repairing took. */
   readonly durationMs: number;
 }
 
@@ -89,14 +92,21 @@ export async function openShardForWriting(
   });
   const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
-  return { shard, view, report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started), remote: undefined };
+  return {
+    shard,
+    view,
+    report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
+    remote: undefined,
+  };
 }
 
 /** Opens a shard for reading: nothing is written, and nothing behind the published end is looked at. */
 export async function openShardForReading(engine: Engine, place: ShardPlace): Promise<OpenedShard> {
   const started = engine.clock.monotonic();
   const inventory = await takeInventory(engine.vfs, place.directory, place.logId, place.id);
-  const analysis = await analyse(engine.vfs, inventory, place.instance);
+  const found = await analyse(engine.vfs, inventory, place.instance);
+  // Bytes behind the published end may be a torn tail, or a live writer's next batches: not a reader's business.
+  const analysis: Analysis = found.problem === undefined ? { ...found, verdict: "clean", cutBytes: 0 } : found;
   const why = "the log was opened with readOnly";
   return openReadOnly(engine, place, inventory, analysis, started, readOnlyError(place.id, why));
 }
@@ -124,7 +134,17 @@ function openReadOnly(
   const earliest = Math.max(analysis.logStart, inventory.segments[0]?.base ?? 0);
   const end = publishedEnd(inventory, analysis);
   const { directory, logId, id, instance } = place;
-  const publication = new AnchorPublication(vfs, clock, directory, logId, id, instance, earliest, end);
+  const publication = new AnchorPublication(
+    vfs,
+    clock,
+    directory,
+    logId,
+    id,
+    instance,
+    inventory.anchor?.generation ?? 0,
+    earliest,
+    end,
+  );
   const holes = inventory.state?.holes ?? false;
   return {
     shard: new ReadOnlyShard(id, publication, analysis.synced.nextOffset, reason),
@@ -145,7 +165,9 @@ function publishedEnd(inventory: Inventory, analysis: Analysis): End {
 async function withIndex(vfs: Vfs, place: ShardPlace, analysis: Analysis, holes: boolean): Promise<End> {
   const { end } = analysis;
   const identity: IndexIdentity = { logId: place.logId, shard: place.id, base: end.segment };
-  if (analysis.fromCleanMark && await sizeOf(vfs, indexPath(place.directory, end.segment)) === end.indexPosition) return end;
+  if (analysis.fromCleanMark && await sizeOf(vfs, indexPath(place.directory, end.segment)) === end.indexPosition) {
+    return end;
+  }
   return await restoreIndex(vfs, place.directory, identity, end, holes);
 }
 
@@ -163,7 +185,12 @@ async function sizeOf(vfs: Vfs, path: string): Promise<number> {
   }
 }
 
-function reportOf(shard: number, analysis: Analysis, keptAside: string | undefined, durationMs: number): RecoveryReport {
+function reportOf(
+  shard: number,
+  analysis: Analysis,
+  keptAside: string | undefined,
+  durationMs: number,
+): RecoveryReport {
   const { verdict, cutBytes } = analysis;
   return { shard, verdict, cutBytes, durationMs, ...(keptAside === undefined ? {} : { keptAside }) };
 }

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { type Anchor, anchorIdentity, ANCHOR_NAME, type InstanceIds, readAnchor, sameInstance } from "../anchor/anchor.ts";
+import {
+  type Anchor,
+  ANCHOR_NAME,
+  anchorIdentity,
+  type InstanceIds,
+  readAnchor,
+  sameInstance,
+} from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import type { Publication } from "../read/shard_view.ts";
@@ -42,6 +49,8 @@ export class AnchorPublication implements Publication {
   readonly #logId: Uint8Array;
   readonly #shard: number;
   readonly #instance: InstanceIds;
+  /** An anchor with a higher generation was written since the opening: by a writer that runs on this machine now. */
+  readonly #generation: number;
   readonly #listeners = new Set<() => void>();
   #timer: TimerHandle = undefined;
   #polling = false;
@@ -53,6 +62,7 @@ export class AnchorPublication implements Publication {
     logId: Uint8Array,
     shard: number,
     instance: InstanceIds,
+    generation: number,
     earliest: number,
     end: End,
   ) {
@@ -62,6 +72,7 @@ export class AnchorPublication implements Publication {
     this.#logId = logId;
     this.#shard = shard;
     this.#instance = instance;
+    this.#generation = generation;
     this.earliest = earliest;
     this.end = end;
   }
@@ -71,12 +82,18 @@ export class AnchorPublication implements Publication {
     if (this.ended) return;
     let anchor: Anchor | undefined;
     try {
-      const slot = await readSlotFile(this.#vfs, `${this.#directory}/${ANCHOR_NAME}`, anchorIdentity(this.#logId, this.#shard));
+      const slot = await readSlotFile(
+        this.#vfs,
+        `${this.#directory}/${ANCHOR_NAME}`,
+        anchorIdentity(this.#logId, this.#shard),
+      );
       anchor = slot === undefined ? undefined : readAnchor(slot);
     } catch {
       return;
     }
-    if (anchor === undefined || !sameInstance(anchor.instance, this.#instance)) return;
+    if (anchor === undefined) return;
+    // An anchor of another boot may speak of data that a power loss took.
+    if (anchor.generation <= this.#generation && !sameInstance(anchor.instance, this.#instance)) return;
     if (anchor.written.nextOffset > this.end.nextOffset) this.end = anchor.written;
   }
 

@@ -61,7 +61,9 @@ export class ScannedUserStream implements UserStream {
   }
 
   /** Remembers as many records as are asked for, at most, and hands them out at the end. */
-  async *#bounded({ last = Infinity, from, before, reverse, follow, signal }: UserReadOptions): AsyncGenerator<LogRecord> {
+  async *#bounded(
+    { last = Infinity, from, before, reverse, follow, signal }: UserReadOptions,
+  ): AsyncGenerator<LogRecord> {
     let kept: LogRecord[] = [];
     let next = this.#view.publication.end.nextOffset;
     for await (const record of this.#scan(readOptions(from, false, signal))) {

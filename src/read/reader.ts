@@ -15,7 +15,7 @@ import { type LogRecord, StoredRecord } from "./stored_record.ts";
 export interface ReadOptions extends SignalOptions {
   /** One shard. Without: all, merged by (timestamp, shard, offset). */
   shard?: number;
-  /** @default {"earliest"} */
+  /** Where to begin. @default {"earliest"} */
   from?: Start;
   /** Only the last so many records, counted now; `follow` goes on behind them. */
   last?: number;
@@ -87,7 +87,9 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   /** The fast path: one cursor, and its next record is in memory. */
   #tryNext(): IteratorResult<LogRecord> | undefined {
     const cursors = this.#cursors;
-    if (this.#done || cursors === undefined || cursors.length !== 1 || this.#left <= 0 || this.#filter !== undefined) return;
+    if (this.#done || cursors === undefined || cursors.length !== 1 || this.#left <= 0 || this.#filter !== undefined) {
+      return;
+    }
     if (this.#skip > 0 || this.#options.signal?.aborted) return;
     const cursor = cursors[0];
     if (!cursor.nextInMemory()) return;

@@ -6,8 +6,8 @@
 import { batchFault, headerDigest, readHeader } from "../batch/format.ts";
 import { isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "../index/rows.ts";
 import { indexPath } from "../segment/names.ts";
-import { type Found, findBatch } from "../segment/search.ts";
-import { type VfsFile, VfsError } from "../vfs.ts";
+import { findBatch, type Found } from "../segment/search.ts";
+import { VfsError, type VfsFile } from "../vfs.ts";
 import type { ShardView } from "./shard_view.ts";
 
 const READ_BYTES: number = 256 * 1024;
@@ -78,7 +78,11 @@ async function fromIndex(
 }
 
 /** The intact batch that starts at `position`, or `undefined`. */
-async function batchAt(file: VfsFile, position: number, limit: number): Promise<Found & { digest: number } | undefined> {
+async function batchAt(
+  file: VfsFile,
+  position: number,
+  limit: number,
+): Promise<Found & { digest: number } | undefined> {
   const head = new Uint8Array(61);
   if (limit - position < head.length || await file.read(head, position) < head.length) return undefined;
   const header = readHeader(head, 0);

@@ -15,6 +15,7 @@ import type { ShardView } from "./shard_view.ts";
 
 /** A range of offsets that a reader with `onCorrupt: "skip"` passed over. */
 export interface GapEvent {
+  /** Number of the shard. */
   readonly shard: number;
   /** First offset passed over. */
   readonly from: number;
@@ -135,7 +136,12 @@ export class ShardCursor {
     if (base === undefined || base > this.nextOffset) {
       // The segment before is missing: what it held is a gap, named as such.
       const first = base ?? view.publication.end.nextOffset;
-      this.#gap(this.nextOffset, first - 1, `Cannot read shard ${view.id}: the files with these offsets are missing`, 0);
+      this.#gap(
+        this.nextOffset,
+        first - 1,
+        `Cannot read shard ${view.id}: the files with these offsets are missing`,
+        0,
+      );
       return base !== undefined && await this.#openSegment();
     }
     const index = await view.index(base);

@@ -91,7 +91,10 @@ export class ShardView {
     this.#indexes.set(base, index);
     if (this.#indexes.size > MAX_LOADED_INDEXES) this.#indexes.delete(this.#indexes.keys().next().value!);
     await index.readRows(this.vfs, indexPath(this.directory, base), limit);
-    await index.complete(limit, (from, to, visit) => walkBatches(this.vfs, logPath(this.directory, base), from, to, visit));
+    await index.complete(
+      limit,
+      (from, to, visit) => walkBatches(this.vfs, logPath(this.directory, base), from, to, visit),
+    );
     return index;
   }
 }

@@ -34,7 +34,9 @@ export async function resolveStart(view: ShardView, start: Start): Promise<Curso
   if (start instanceof Date) return await resolveTime(view, start.getTime());
   const offset = typeof start === "number" ? start : Array.isArray(start) ? (start as number[])[view.id] : undefined;
   if (offset === undefined || !Number.isSafeInteger(offset) || offset < 0) {
-    throw new TypeError(`Cannot read shard ${view.id} from ${String(start)}: give an offset, "earliest", "latest" or a Date`);
+    throw new TypeError(
+      `Cannot read shard ${view.id} from ${String(start)}: give an offset, "earliest", "latest" or a Date`,
+    );
   }
   if (offset < earliest || offset > end.nextOffset) {
     throw new LogError(

@@ -3,14 +3,17 @@
  *
  * @module
  */
-import { type RecordDecoder, readHeaders } from "../batch/record_decoder.ts";
+import { readHeaders, type RecordDecoder } from "../batch/record_decoder.ts";
 
 /** One record of a log. Its bytes stay valid as long as they are held. */
 export interface LogRecord {
+  /** Number of its shard. */
   readonly shard: number;
+  /** Its number in the shard. */
   readonly offset: number;
   /** Milliseconds since 1970; -1 where a foreign writer stored none. */
   readonly timestamp: number;
+  /** Null: it has none. */
   readonly key: Uint8Array | null;
   /** Null: a tombstone. */
   readonly value: Uint8Array | null;

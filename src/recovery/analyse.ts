@@ -4,14 +4,14 @@
  * @module
  */
 import type { InstanceIds } from "../anchor/anchor.ts";
-import { type End, emptyEnd } from "../anchor/end.ts";
+import { emptyEnd, type End } from "../anchor/end.ts";
 import { LogError } from "../errors.ts";
-import { type Found, findBatch } from "../segment/search.ts";
+import { findBatch, type Found } from "../segment/search.ts";
 import { logPath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
 import { gatherHints, isLastBatchIntact, lookForEnd } from "./hints.ts";
 import type { Inventory } from "./inventory.ts";
-import { type ScanResult, type ScanRules, scanForward } from "./scan.ts";
+import { scanForward, type ScanResult, type ScanRules } from "./scan.ts";
 
 /**
  * How an opening found a shard. `clean`: nothing was wrong. `torn`: bytes behind the last good batch were cut off; they
@@ -44,7 +44,13 @@ export interface Analysis {
 export async function analyse(vfs: Vfs, inventory: Inventory, instance: InstanceIds): Promise<Analysis> {
   const { state, anchor, segments, shard } = inventory;
   const epoch = Math.max(state?.epoch ?? 0, anchor?.epoch ?? 0);
-  const base = { epoch, logStart: state?.logStart ?? segments[0]?.base ?? 0, cutBytes: 0, laterSegments: [], fromCleanMark: false };
+  const base = {
+    epoch,
+    logStart: state?.logStart ?? segments[0]?.base ?? 0,
+    cutBytes: 0,
+    laterSegments: [],
+    fromCleanMark: false,
+  };
   if (segments.length === 0) return analyseEmpty(inventory, base);
 
   const clean = state?.clean;
@@ -120,7 +126,9 @@ async function analyseLoss(
 function lossError(shard: number, have: number, required: number): LogError {
   return new LogError(
     "DATA_LOSS",
-    `Cannot open shard ${shard}: records ${have} to ${required - 1} were acknowledged and are not there; restore them, or ` +
+    `Cannot open shard ${shard}: records ${have} to ${
+      required - 1
+    } were acknowledged and are not there; restore them, or ` +
       "open with acceptDataLoss to go on without",
     { shard, range: [have, required - 1] },
   );
@@ -138,7 +146,9 @@ async function agrees(vfs: Vfs, inventory: Inventory, clean: End): Promise<boole
 async function somethingLater(vfs: Vfs, inventory: Inventory, scan: ScanResult): Promise<boolean> {
   if (scan.restBytes > 0) {
     const bytes = scan.end.position + scan.restBytes;
-    if (await findIn(vfs, inventory, scan.end.segment, scan.end.position + 1, bytes, scan.end.nextOffset) !== undefined) {
+    if (
+      await findIn(vfs, inventory, scan.end.segment, scan.end.position + 1, bytes, scan.end.nextOffset) !== undefined
+    ) {
       return true;
     }
   }

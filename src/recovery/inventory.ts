@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Anchor, anchorIdentity, ANCHOR_NAME, readAnchor } from "../anchor/anchor.ts";
+import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { logPath, segmentBases } from "../segment/names.ts";
@@ -26,8 +26,13 @@ export interface Inventory {
   readonly anchor: Anchor | undefined;
 }
 
-/** Reads names, sizes, state and anchor. A missing directory is an empty shard. */
+/**
+ * Reads state, anchor, names and sizes. A missing directory is an empty shard. Beside a live writer the order matters: what
+ * an anchor speaks of is in the files before the anchor is written.
+ */
 export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Array, shard: number): Promise<Inventory> {
+  const state = await readSlotFile(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+  const anchor = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   const segments: SegmentFile[] = [];
   for (const base of await listBases(vfs, directory)) {
     const file = await vfs.open(logPath(directory, base), "read");
@@ -37,8 +42,6 @@ export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Arr
       await file.close();
     }
   }
-  const state = await readSlotFile(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
-  const anchor = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   return {
     directory,
     shard,

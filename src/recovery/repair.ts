@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { anchorIdentity, ANCHOR_NAME, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
+import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
@@ -132,7 +132,9 @@ async function writeFacts(
   const anchorFile = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   try {
     // The cut synced the end's segment only: one before it may still be in the page cache.
-    const synced = analysis.cutBytes > 0 && analysis.synced.segment === analysis.end.segment ? analysis.end : analysis.synced;
+    const synced = analysis.cutBytes > 0 && analysis.synced.segment === analysis.end.segment
+      ? analysis.end
+      : analysis.synced;
     await anchorFile.write(analysis.epoch, (slot) => fillAnchor(slot, instance, analysis.end, synced));
     await anchorFile.sync();
   } finally {

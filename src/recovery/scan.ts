@@ -47,7 +47,9 @@ export function orderFault(
     return `its base offset is ${baseOffset}, not ${expectedOffset}`;
   }
   if (epoch < minEpoch) return `its epoch ${epoch} is older than ${minEpoch} before it`;
-  if (rules.maxEpoch !== undefined && epoch > rules.maxEpoch) return `its epoch ${epoch} never was (last: ${rules.maxEpoch})`;
+  if (rules.maxEpoch !== undefined && epoch > rules.maxEpoch) {
+    return `its epoch ${epoch} never was (last: ${rules.maxEpoch})`;
+  }
   return undefined;
 }
 

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { BASE_OFFSET_AT, batchBytesAt, batchFault, HEADER_BYTES, headerFault, MAGIC, MAGIC_AT } from "../batch/format.ts";
+import {
+  BASE_OFFSET_AT,
+  batchBytesAt,
+  batchFault,
+  HEADER_BYTES,
+  headerFault,
+  MAGIC,
+  MAGIC_AT,
+} from "../batch/format.ts";
 import { readI64 } from "../bytes.ts";
 import type { VfsFile } from "../vfs.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { batchBytesAt, headerDigest, readHeader } from "../batch/format.ts";
-import { type End, emptyEnd } from "../anchor/end.ts";
+import { emptyEnd, type End } from "../anchor/end.ts";
 import { type IndexIdentity, ROW_BYTES, writeBatchRow, writeFileHeaderRow, writeSealRow } from "../index/rows.ts";
 import type { MaybePromise, VfsFile } from "../vfs.ts";
 

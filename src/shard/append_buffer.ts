@@ -22,6 +22,8 @@ const MIN_CHUNK_BYTES: number = 64 * 1024;
 export interface Budget {
   used: number;
   readonly max: number;
+  /** Shards that wait for room, whoever frees it. */
+  readonly waiting: Set<() => void>;
 }
 
 /**

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { anchorIdentity, ANCHOR_NAME, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
+import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
@@ -88,7 +88,6 @@ export class Committer {
 
   /** Makes durable what was written before the call. */
   async sync(): Promise<void> {
-    if (!this.begun) return;
     const written = this.written;
     await this.#sealed();
     if (this.#directoryDirty) await this.#syncDirectory();
@@ -99,12 +98,11 @@ export class Committer {
 
   /** Syncs everything, marks the shard clean and frees the files. */
   async close(): Promise<void> {
+    await this.begin();
     await this.sync();
     const { epoch, state } = this.#options;
-    if (this.begun) {
-      await this.#state!.write(epoch, (slot) => fillState(slot, { ...state, clean: this.written }));
-      await this.#state!.sync();
-    }
+    await this.#state!.write(epoch, (slot) => fillState(slot, { ...state, clean: this.written }));
+    await this.#state!.sync();
     await this.free();
   }
 

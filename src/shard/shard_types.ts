@@ -39,6 +39,7 @@ export interface Shard {
   readonly written: number;
   /** Exclusive end of what was synced. A lower bound after opening. */
   readonly synced: number;
+  /** What it can do at the moment. */
   readonly state: ShardState;
   /**
    * Takes a record without waiting; its bytes are copied. The offset is final once {@linkcode Shard.written}

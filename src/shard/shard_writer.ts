@@ -7,31 +7,16 @@ import { PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlob } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
 import type { Limits, Rung, SignalOptions } from "../options.ts";
-import type { Clock } from "../vfs.ts";
-import { AppendBuffer, type Budget, type Chunk } from "./append_buffer.ts";
+import { AppendBuffer, type Chunk } from "./append_buffer.ts";
 import type { Committer } from "./committer.ts";
-import { closedError, noOffsetsError, poisonedError, tooLargeError, writeError } from "./refusals.ts";
+import type { Flushable, ShardContext } from "./shard_context.ts";
+import { closedError, noOffsetsError, poisonedError, writeError } from "./refusals.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
+import { Room } from "./room.ts";
 import { OffsetWaiters } from "./waiters.ts";
 
-/** What a shard needs of its log. */
-export interface ShardContext {
-  readonly id: number;
-  readonly earliest: number;
-  readonly epoch: number;
-  readonly limits: Limits;
-  readonly durability: Rung;
-  readonly clock: Clock;
-  readonly budget: Budget;
-  /** Asks the log's one timer to call {@linkcode ShardWriter.requestFlush} in time. */
-  readonly armTimer: (shard: ShardWriter) => void;
-  /** The log's whole budget is used: every shard should flush. */
-  readonly overBudget: () => void;
-  readonly onError: (error: LogError) => void;
-}
-
 /** The one implementation of {@linkcode Shard} that writes. */
-export class ShardWriter implements Shard {
+export class ShardWriter implements Shard, Flushable {
   readonly id: number;
   readonly earliest: number;
   readonly #context: ShardContext;
@@ -41,8 +26,7 @@ export class ShardWriter implements Shard {
   readonly #record: PreparedRecord = new PreparedRecord();
   readonly #writtenWaiters = new OffsetWaiters();
   readonly #syncedWaiters = new OffsetWaiters();
-  /** They wait for no offset, so they all wait for 0. */
-  #roomWaiters = new OffsetWaiters();
+  readonly #room: Room;
   /** Called after every commit and when the shard stops. */
   readonly #listeners = new Set<() => void>();
   #state: ShardState = "open";
@@ -68,7 +52,9 @@ export class ShardWriter implements Shard {
     const next = committer.written.nextOffset;
     this.#flushTarget = next;
     this.#syncTarget = committer.synced.nextOffset;
-    this.#buffer = new AppendBuffer(next, context.epoch, context.limits.batchBytes, context.limits.flushBytes, context.budget);
+    const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
+    this.#buffer = new AppendBuffer(next, context.epoch, batchBytes, flushBytes, context.budget);
+    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard);
   }
 
   get nextOffset(): number {
@@ -122,14 +108,20 @@ export class ShardWriter implements Shard {
 
   async writable(options: SignalOptions = {}): Promise<void> {
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (this.#isWritable()) return;
+    if (this.#room.isWritable) return;
     this.#nudge();
-    await this.#roomWaiters.wait(0, options.signal);
+    await this.#room.wait(options.signal);
   }
 
-  async acknowledged(offset: number, rung: Rung = this.#context.durability, options: SignalOptions = {}): Promise<void> {
+  async acknowledged(
+    offset: number,
+    rung: Rung = this.#context.durability,
+    options: SignalOptions = {},
+  ): Promise<void> {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset >= this.nextOffset) {
-      throw new RangeError(`Cannot wait for offset ${String(offset)}: shard ${this.id} has handed out 0 to ${this.nextOffset - 1}`);
+      throw new RangeError(
+        `Cannot wait for offset ${String(offset)}: shard ${this.id} has handed out 0 to ${this.nextOffset - 1}`,
+      );
     }
     await this.#reached(offset + 1, rung, options.signal);
   }
@@ -191,33 +183,23 @@ export class ShardWriter implements Shard {
   }
 
   #hasRoom(cost: number): boolean {
-    const { maxBufferPerShard, maxBufferBytes } = this.#limits;
-    const limit = Math.min(maxBufferPerShard, maxBufferBytes);
-    if (cost > limit) throw tooLargeError(this.id, cost, limit);
-    const budget = this.#context.budget;
-    if (this.#buffer.bytes + cost <= maxBufferPerShard && budget.used + cost <= budget.max) return true;
+    if (this.#room.has(cost)) return true;
     this.#nudge();
     return false;
-  }
-
-  /** Below half of either limit; or nothing of this shard's own to wait for. */
-  #isWritable(): boolean {
-    if (this.#buffer.bytes * 2 >= this.#limits.maxBufferPerShard) return false;
-    const budget = this.#context.budget;
-    return budget.used * 2 < budget.max || (this.#buffer.bytes === 0 && budget.used < budget.max);
   }
 
   /** Makes sure that what fills the buffer is on its way. */
   #nudge(): void {
     if (!this.#running) this.requestFlush();
-    if (this.#context.budget.used * 2 >= this.#context.budget.max) this.#context.overBudget();
+    if (this.#room.isLogFull) this.#context.overBudget();
   }
 
   #taken(records: number, bytes: number): void {
     this.#recordsSinceFlush += records;
     this.#bytesSinceFlush += bytes;
-    if (this.#recordsSinceFlush >= this.#limits.stride || this.#bytesSinceFlush >= this.#limits.flushBytes) this.requestFlush();
-    else if (!this.timerArmed) this.#context.armTimer(this);
+    if (this.#recordsSinceFlush >= this.#limits.stride || this.#bytesSinceFlush >= this.#limits.flushBytes) {
+      this.requestFlush();
+    } else if (!this.timerArmed) this.#context.armTimer(this);
   }
 
   /** Waits for an exclusive end on a rung. */
@@ -247,18 +229,24 @@ export class ShardWriter implements Shard {
       for (;;) {
         if (this.written < this.#flushTarget) {
           chunk = this.#buffer.take();
-          if (chunk === undefined) throw new Error(`the buffer is empty at ${this.written}, not at ${this.#flushTarget}`);
+          if (chunk === undefined) {
+            throw new Error(`the buffer is empty at ${this.written}, not at ${this.#flushTarget}`);
+          }
           await this.#committer.commit(chunk, this.#published);
           this.#buffer.release(chunk);
           chunk = undefined;
-          if (this.#isWritable()) this.#roomWaiters.reach(0);
+          this.#room.freed();
         }
         // A sync between two writes, not after all of them: its waiters do not wait for those who came later.
         if (this.synced < this.#syncTarget && this.synced < this.written) {
           await this.#committer.begin();
           await this.#committer.sync();
           this.#syncedWaiters.reach(this.synced);
-        } else if (this.written >= this.#flushTarget) break;
+        } else if (this.written >= this.#flushTarget) {
+          if (!this.#room.isAwaited || this.written === this.nextOffset) break;
+          // Who waits for room waits for what is taken and not yet asked to be written, too.
+          this.requestFlush();
+        }
       }
       this.#running = false;
     } catch (error) {
@@ -293,7 +281,7 @@ export class ShardWriter implements Shard {
     this.#refusal = later;
     this.#buffer.discard();
     this.#record.release();
-    for (const waiters of [this.#writtenWaiters, this.#syncedWaiters, this.#roomWaiters]) waiters.fail(now);
+    for (const waiters of [this.#writtenWaiters, this.#syncedWaiters, this.#room]) waiters.fail(now);
     this.#wake();
   }
 }

@@ -1,0 +1,86 @@
+/**
+ * Backpressure: whether a shard may take more, and who waits until it may.
+ *
+ * @module
+ */
+import type { AppendBuffer, Budget } from "./append_buffer.ts";
+import { tooLargeError } from "./refusals.ts";
+import { OffsetWaiters } from "./waiters.ts";
+
+/** The room of one shard within its own limit and the log's budget. */
+export class Room {
+  readonly #shard: number;
+  readonly #buffer: AppendBuffer;
+  readonly #budget: Budget;
+  readonly #max: number;
+  /** They wait for no offset, so they all wait for 0. */
+  readonly #waiters: OffsetWaiters = new OffsetWaiters();
+  /** Cost of the last record that found no room; 0 once one did. */
+  #refusedBytes = 0;
+
+  constructor(shard: number, buffer: AppendBuffer, budget: Budget, maxBufferPerShard: number) {
+    this.#shard = shard;
+    this.#buffer = buffer;
+    this.#budget = budget;
+    this.#max = maxBufferPerShard;
+  }
+
+  /**
+   * True where `cost` bytes may be taken now.
+   *
+   * @throws {LogError} `RECORD_TOO_LARGE` where they never can be.
+   */
+  has(cost: number): boolean {
+    const budget = this.#budget;
+    if (this.#buffer.bytes + cost <= this.#max && budget.used + cost <= budget.max) {
+      this.#refusedBytes = 0;
+      return true;
+    }
+    const limit = Math.min(this.#max, budget.max);
+    if (cost > limit) throw tooLargeError(this.#shard, cost, limit);
+    this.#refusedBytes = cost;
+    return false;
+  }
+
+  /** Below half of both limits, and with room for what was refused last: who tries again now will succeed. */
+  get isWritable(): boolean {
+    const { bytes } = this.#buffer;
+    const { used, max } = this.#budget;
+    const refused = this.#refusedBytes;
+    return bytes * 2 < this.#max && used * 2 < max && bytes + refused <= this.#max && used + refused <= max;
+  }
+
+  /** True where the log as a whole holds so much that every shard should flush. */
+  get isLogFull(): boolean {
+    return this.#budget.used * 2 >= this.#budget.max;
+  }
+
+  /** Somebody waits for room. */
+  get isAwaited(): boolean {
+    return !this.#waiters.isEmpty;
+  }
+
+  /** Resolves once {@linkcode Room.isWritable}. */
+  wait(signal?: AbortSignal): Promise<void> {
+    this.#budget.waiting.add(this.#offer);
+    return this.#waiters.wait(0, signal);
+  }
+
+  /** Memory was given back: whoever waits on any shard of the log is asked again. */
+  freed(): void {
+    for (const offer of this.#budget.waiting) offer();
+  }
+
+  /** The shard stops: nobody gets room here any more. */
+  fail(reason: unknown): void {
+    this.#budget.waiting.delete(this.#offer);
+    this.#waiters.fail(reason);
+    this.freed();
+  }
+
+  readonly #offer = (): void => {
+    if (!this.isWritable) return;
+    this.#budget.waiting.delete(this.#offer);
+    this.#waiters.reach(0);
+  };
+}

@@ -1,0 +1,32 @@
+/**
+ * What a shard and its log know of each other.
+ *
+ * @module
+ */
+import type { LogError } from "../errors.ts";
+import type { Limits, Rung } from "../options.ts";
+import type { Clock } from "../vfs.ts";
+import type { Budget } from "./append_buffer.ts";
+
+/** What the log's timer needs of a shard. */
+export interface Flushable {
+  /** The timer knows of this shard. */
+  timerArmed: boolean;
+  requestFlush(): void;
+}
+
+/** What a shard needs of its log. */
+export interface ShardContext {
+  readonly id: number;
+  readonly earliest: number;
+  readonly epoch: number;
+  readonly limits: Limits;
+  readonly durability: Rung;
+  readonly clock: Clock;
+  readonly budget: Budget;
+  /** Asks the log's one timer to call {@linkcode Flushable.requestFlush} in time. */
+  readonly armTimer: (shard: Flushable) => void;
+  /** The log's whole budget is used: every shard should flush. */
+  readonly overBudget: () => void;
+  readonly onError: (error: LogError) => void;
+}
