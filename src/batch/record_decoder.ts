@@ -151,4 +151,5 @@ export function readHeaders(
   return headers;
 }
 
-const utf8 = new TextDecoder();
+/** A leading byte order mark is part of a name: without this option it would be dropped. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -10,7 +10,7 @@ import type { Clock, TimerHandle } from "../vfs.ts";
 export class FlushTimer {
   readonly #clock: Clock;
   readonly #intervalMs: number;
-  #armed: Flushable[] = [];
+  #armed = new Set<Flushable>();
   #timer: TimerHandle = undefined;
   #isSet = false;
 
@@ -23,7 +23,7 @@ export class FlushTimer {
   arm(shard: Flushable): void {
     shard.timerArmed = true;
     if (this.#intervalMs === Infinity) return;
-    this.#armed.push(shard);
+    this.#armed.add(shard);
     if (this.#isSet) return;
     this.#isSet = true;
     // 0: whatever is appended until the caller gives way goes into the same flush.
@@ -31,17 +31,30 @@ export class FlushTimer {
     else this.#timer = this.#clock.setTimer(this.#fire, this.#intervalMs);
   }
 
+  /** The shard was flushed for another reason. Without shards the timer must not keep the process alive. */
+  disarm(shard: Flushable): void {
+    shard.timerArmed = false;
+    this.#armed.delete(shard);
+    if (this.#armed.size === 0) this.#clear();
+  }
+
   /** Stops; what waits is flushed by nobody any more. */
   stop(): void {
-    if (this.#isSet && this.#intervalMs !== 0) this.#clock.clearTimer(this.#timer);
+    this.#armed.clear();
+    this.#clear();
+  }
+
+  #clear(): void {
+    // A microtask cannot be taken back: it finds nobody.
+    if (!this.#isSet || this.#intervalMs === 0) return;
+    this.#clock.clearTimer(this.#timer);
     this.#isSet = false;
-    this.#armed = [];
   }
 
   readonly #fire = (): void => {
     this.#isSet = false;
     const armed = this.#armed;
-    this.#armed = [];
+    this.#armed = new Set();
     for (const shard of armed) {
       shard.timerArmed = false;
       shard.requestFlush();

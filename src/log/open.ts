@@ -83,6 +83,7 @@ async function openForWriting(
       clock: engine.clock,
       budget,
       armTimer: (shard: Flushable) => timer.arm(shard),
+      disarmTimer: (shard: Flushable) => timer.disarm(shard),
       overBudget: () => {
         for (const { shard } of opened) if (shard instanceof ShardWriter) shard.requestFlush();
       },
@@ -122,7 +123,11 @@ async function openAll(
     for (let id = first; id < Math.min(first + OPEN_AT_ONCE, manifest.shards); id++) {
       places.push({ directory: shardDirectory(directory, manifest.topic, id), logId: manifest.id, id, instance });
     }
-    opened.push(...await Promise.all(places.map(open)));
+    // All of them come to their end before anybody gives the lock back.
+    for (const result of await Promise.allSettled(places.map(open))) {
+      if (result.status === "rejected") throw result.reason;
+      opened.push(result.value);
+    }
   }
   return opened;
 }

@@ -45,8 +45,9 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   #skip = 0;
   #left: number;
   #done = false;
-  /** A call of `next` that is waiting; calls beside it queue up. */
-  #busy: Promise<unknown> | undefined = undefined;
+  /** Calls of `next` that wait; each waits for the one before it. */
+  #waiting = 0;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(views: readonly ShardView[], options: ReadOptions, codecs: Codecs, filter?: RecordFilter) {
     this.#views = views;
@@ -61,18 +62,16 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   }
 
   next(): Promise<IteratorResult<LogRecord>> {
-    if (this.#busy === undefined) {
+    if (this.#waiting === 0) {
       const result = this.#tryNext();
       if (result !== undefined) return Promise.resolve(result);
     }
-    const before = this.#busy ?? Promise.resolve();
-    const task = before.then(() => this.#nextSlow());
-    const settled = task.then(() => undefined, () => undefined);
-    this.#busy = settled;
-    void settled.then(() => {
-      if (this.#busy === settled) this.#busy = undefined;
-    });
-    return task;
+    const task = this.#waiting === 0 ? this.#nextSlow() : this.#last.then(() => this.#nextSlow());
+    this.#waiting++;
+    // Counted down before the caller goes on, so that its next call finds the fast path again.
+    const counted = task.finally(() => this.#waiting--);
+    this.#last = counted.catch(() => {});
+    return counted;
   }
 
   async return(): Promise<IteratorResult<LogRecord>> {

@@ -26,6 +26,8 @@ export interface ShardContext {
   readonly budget: Budget;
   /** Asks the log's one timer to call {@linkcode Flushable.requestFlush} in time. */
   readonly armTimer: (shard: Flushable) => void;
+  /** Takes that back: nothing waits to be flushed any more. */
+  readonly disarmTimer: (shard: Flushable) => void;
   /** The log's whole budget is used: every shard should flush. */
   readonly overBudget: () => void;
   readonly onError: (error: LogError) => void;

@@ -138,6 +138,7 @@ export class ShardWriter implements Shard, Flushable {
     if (this.#state !== "open") return;
     this.#recordsSinceFlush = 0;
     this.#bytesSinceFlush = 0;
+    if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
     this.#record.release();
     this.#flushTarget = this.#buffer.nextOffset;
@@ -267,7 +268,8 @@ export class ShardWriter implements Shard, Flushable {
 
   #poison(cause: unknown): void {
     const failure = writeError(this.id, cause);
-    this.#stop("poisoned", failure, poisonedError(this.id, failure, this.written, this.nextOffset));
+    const firstLost = this.#context.durability === "disk" ? this.synced : this.written;
+    this.#stop("poisoned", failure, poisonedError(this.id, failure, firstLost, this.nextOffset));
     try {
       this.#context.onError(failure);
     } catch {
