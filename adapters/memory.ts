@@ -33,7 +33,8 @@
  *
  * @module
  */
-export { MemorySnapshot, MemoryVfs, memoryVfs } from "./memory/memory_vfs.ts";
+export { MemoryVfs, memoryVfs } from "./memory/memory_vfs.ts";
+export type { MemorySnapshot } from "./memory/memory_vfs.ts";
 export type { MemoryOptions } from "./memory/options.ts";
 export type { CrashKind, MemoryReport } from "./memory/machine.ts";
 export type { CrashChoice, CrashCounts, CrashModel } from "./memory/crash_model.ts";

@@ -13,9 +13,11 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  statSync,
   unlink,
   unlinkSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import {
   type DirectoryEntry,
@@ -81,7 +83,7 @@ export class PosixVfs implements Vfs {
   }
 
   makeDirectory(path: string): void {
-    attempt("create directory", path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+    attempt("create directory", path, () => makeDirectories(path));
   }
 
   /** Freeing the blocks of a large file takes milliseconds, so it happens beside the calling thread. */
@@ -96,7 +98,11 @@ export class PosixVfs implements Vfs {
   }
 
   rename(from: string, to: string): void {
-    attempt(`rename to ${to}:`, from, () => renameSync(from, to));
+    try {
+      renameSync(from, to);
+    } catch (error) {
+      throw vfsError("rename", from, error, `${from} to ${to}`);
+    }
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -118,6 +124,21 @@ export class PosixVfs implements Vfs {
 
   instance(directory: string): Instance {
     return this.#runtime.maySeeSystem() ? instanceOf(directory) : { bootId: "", mountId: "" };
+  }
+}
+
+/** The recursive mode of Node answers `ENOENT` on a read-only file system. */
+function makeDirectories(path: string): void {
+  try {
+    mkdirSync(path, 0o700);
+  } catch (error) {
+    const parent = dirname(path);
+    if (errorName(error) === "ENOENT" && parent !== path) {
+      makeDirectories(parent);
+      mkdirSync(path, 0o700);
+    } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw error;
+    }
   }
 }
 

@@ -67,13 +67,16 @@ export function isTransient(error: unknown): boolean {
   return name === "EINTR" || name === "EAGAIN" || name === "EWOULDBLOCK";
 }
 
-/** The contract's error for a failed `action` ("open", "write", …) on `path`; passes a VfsError through. */
-export function vfsError(action: string, path: string, error: unknown): VfsError {
+/**
+ * The contract's error for a failed `action` ("open", "write", …) on `path`; passes a VfsError through.
+ * The message names `object`.
+ */
+export function vfsError(action: string, path: string, error: unknown, object: string = path): VfsError {
   if (error instanceof VfsError) return error;
   const own = error instanceof Error ? error.message : String(error);
   const [code, words] = MEANINGS[errorName(error)] ?? (["IO", own] as const);
   const advice = error instanceof Error && error.name === "NotCapable"
     ? "; Deno needs --allow-read and --allow-write for it"
     : "";
-  return new VfsError(code, `Cannot ${action} ${path}: ${words}${advice}`, path, { cause: error });
+  return new VfsError(code, `Cannot ${action} ${object}: ${words}${advice}`, path, { cause: error });
 }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { accessSync, chmodSync, constants, lstatSync } from "node:fs";
+import { chmodSync, lstatSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { VfsError, type VfsLock } from "../src/vfs.ts";
 import { vfsError } from "./posix_errors.ts";
@@ -36,6 +36,9 @@ export function takeLock(open: OpenLockDatabase, path: string, mode: "exclusive"
     database.run("PRAGMA journal_mode = MEMORY");
     if (mode === "exclusive") {
       database.run("BEGIN EXCLUSIVE");
+      // On a file that cannot be written, `BEGIN EXCLUSIVE` silently takes a shared lock: writing, into memory that
+      // is never committed, tells.
+      database.run("PRAGMA user_version = 1");
     } else {
       database.run("BEGIN");
       // A transaction holds its read lock from the first read on.
@@ -59,24 +62,28 @@ export function takeLock(open: OpenLockDatabase, path: string, mode: "exclusive"
 function inspect(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) {
-    accessSync(dirname(path), constants.W_OK);
+    // SQLite would only say that it cannot open the file.
+    lstatSync(dirname(path));
     return true;
   }
   const refuse = (why: string): never => {
     throw new VfsError("IO", `Cannot lock ${path}: ${why}`, path);
   };
-  if (stat.isSymbolicLink()) refuse("a symbolic link is in its place, and links are not followed");
-  if (!stat.isFile()) refuse("it is not a plain file");
+  if (!stat.isFile()) refuse("it is not a plain file, and links are not followed");
   // Nothing is ever committed, so a lock file of ours is empty.
   if (stat.size > 0) refuse("it is not a lock file, because it is not empty; move it away");
-  accessSync(path, constants.R_OK | constants.W_OK);
   return false;
 }
 
 /** SQLite's wording is the same everywhere, its codes are not: Deno passes none on. */
 function lockError(path: string, error: unknown): VfsError {
-  if (error instanceof Error && error.message.includes("database is locked")) {
+  const words = error instanceof Error ? error.message : "";
+  if (words.includes("database is locked")) {
     return new VfsError("BUSY", `Cannot lock ${path}: somebody else holds it`, path, { cause: error });
+  }
+  if (words.includes("unable to open database file") || words.includes("readonly database")) {
+    const message = `Cannot lock ${path}: permission denied, or too many files are open`;
+    return new VfsError("PERMISSION", message, path, { cause: error });
   }
   return vfsError("lock", path, error);
 }

@@ -19,6 +19,7 @@ export type MaybePromise<T> = T | Promise<T>;
  * - `write`: it must exist; positional reads and writes.
  * - `create`: it must not exist (`EXISTS` otherwise); positional reads and writes; mode 0600.
  *
+ * What is not a plain file is refused with `IO`, a write through `read` with `PERMISSION`, any use after close with `IO`.
  * No mode follows a symbolic link at the last path component, and none appends (`O_APPEND` ignores positions).
  */
 export type OpenMode = "read" | "write" | "create";
@@ -26,7 +27,8 @@ export type OpenMode = "read" | "write" | "create";
 /** Options of {@linkcode Vfs.open}. */
 export interface OpenFileOptions {
   /**
-   * Bypass the page cache: memory, positions and sizes must then be multiples of 4,096 bytes. Fails with
+   * Bypass the page cache: memory, positions and sizes must then be multiples of 4,096 bytes, and anything else is
+   * refused before it reaches the file. Fails with
    * `UNSUPPORTED` where the file system refuses it.
    *
    * @default {false}
@@ -101,7 +103,7 @@ export interface Vfs {
   open(path: string, mode: OpenMode, options?: OpenFileOptions): MaybePromise<VfsFile>;
   /** Entries of a directory, sorted by name. `NOT_FOUND` where there is none. */
   list(path: string): MaybePromise<DirectoryEntry[]>;
-  /** Creates a directory (mode 0700) and its missing parents. An existing one is not an error. */
+  /** Creates a directory (mode 0700) and its missing parents. An existing one is not an error, a file is: `EXISTS`. */
   makeDirectory(path: string): MaybePromise<void>;
   /** Removes a file. `NOT_FOUND` where there is none. Not durable before {@linkcode Vfs.syncDirectory}. */
   remove(path: string): MaybePromise<void>;
@@ -112,7 +114,7 @@ export interface Vfs {
   /**
    * Takes a lock on the file at `path` (created if missing) without waiting: `exclusive` excludes everyone,
    * `shared` only `exclusive`. It excludes other handles of the same process, other threads, processes and
-   * runtimes. Fails with `BUSY` when somebody holds it. The file is opened by nothing else.
+   * runtimes. Fails with `BUSY` when somebody holds it, or tries to take it exclusively at this instant. The file is opened by nothing else.
    */
   lock(path: string, mode: "exclusive" | "shared"): MaybePromise<VfsLock>;
   /** See {@linkcode Instance}. Never fails: what cannot be found out is an empty string. */

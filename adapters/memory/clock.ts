@@ -21,20 +21,30 @@ export class SimulatedClock implements Clock {
   private timers: Timer[] = [];
   private timersSet = 0;
 
-  /** @param startMs What `now()` begins with, in milliseconds since 1970. */
+  /**
+   * Makes a clock that stands until `advance`.
+   *
+   * @param startMs What `now()` begins with, in milliseconds since 1970.
+   */
   constructor(startMs: number) {
     this.wallOffsetMs = startMs;
   }
 
+  /** Milliseconds since 1970; see {@linkcode SimulatedClock.jump}. */
   now(): number {
     return this.wallOffsetMs + this.elapsedMs;
   }
 
+  /** Milliseconds since the clock was made. */
   monotonic(): number {
     return this.elapsedMs;
   }
 
-  /** @throws {RangeError} Where a real timer would fire at once: a delay that is not from 0 to 2^31 - 1 ms. */
+  /**
+   * Sets a timer.
+   *
+   * @throws {RangeError} Where a real timer would fire at once: a delay that is not from 0 to 2^31 - 1 ms.
+   */
   setTimer(callback: () => void, delayMs: number): TimerHandle {
     if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
       throw new RangeError(`Cannot set a timer: the delay must be from 0 to ${MAX_DELAY_MS} ms, not ${delayMs}`);
@@ -44,6 +54,7 @@ export class SimulatedClock implements Clock {
     return timer;
   }
 
+  /** Takes a timer back. One that has fired is ignored. */
   clearTimer(timer: TimerHandle): void {
     const index = this.timers.indexOf(timer as Timer);
     if (index >= 0) this.timers.splice(index, 1);
@@ -77,7 +88,7 @@ export class SimulatedClock implements Clock {
     this.elapsedMs = endMs;
   }
 
-  /** Moves the wall clock by `ms`, back or forward; durations and timers do not notice. */
+  /** Moves the wall clock by `ms`, back or forward. Durations and timers do not notice. */
   jump(ms: number): void {
     this.wallOffsetMs += ms;
   }
@@ -99,6 +110,8 @@ export class SimulatedClock implements Clock {
 }
 
 /**
+ * Makes a clock that stands until `advance`.
+ *
  * @param startMs What `now()` begins with, in milliseconds since 1970.
  * @default 1,700,000,000,000, a day in November 2023
  */

@@ -55,8 +55,11 @@ export interface CrashModel {
 
 /** Counts of what became of the unsynced changes. */
 export interface CrashCounts {
+  /** By what became of them. */
   readonly writes: Record<CrashChoice, number>;
+  /** In files that were still there. */
   readonly truncates: { kept: number; undone: number };
+  /** Creates, removes and renames. */
   readonly entries: { kept: number; dropped: number };
   /** Files whose size on the disk was older than their data. */
   sizesBehind: number;

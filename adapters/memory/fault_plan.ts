@@ -11,7 +11,9 @@ import { failure } from "./tree.ts";
 
 /** Which operations a fault is meant for. */
 export interface OperationMatcher {
+  /** Any kind without it. */
   readonly kind?: OperationKind | readonly OperationKind[];
+  /** Any path without it. Matches anywhere in the path as it was passed. */
   readonly path?: RegExp;
   /**
    * The how many-th match fails, from 1.
@@ -25,6 +27,7 @@ export interface OperationMatcher {
 export interface PlannedFault {
   /** The number of the operation (the first one of a machine is 1), or what it looks like. */
   readonly operation: number | OperationMatcher;
+  /** What goes wrong there. */
   readonly fault: Fault;
   /**
    * How many operations in a row it strikes: the following numbers, or the following matches.

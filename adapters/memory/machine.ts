@@ -21,7 +21,9 @@ export type CrashKind = "process" | "power";
 
 /** What happened since the first boot, for reports. */
 export interface MemoryReport {
+  /** By kind. */
   readonly crashes: Record<CrashKind, number>;
+  /** By kind. */
   readonly faults: FaultCounts;
   /** What became of writes in flight at a crash. */
   readonly inFlight: { landed: number; lost: number; prefix: number };

@@ -27,23 +27,12 @@ import type { ContractViolation, OperationEvent } from "./operation.ts";
 import { Operation } from "./operation.ts";
 import type { MemoryOptions } from "./options.ts";
 import { SeededRandom } from "./random.ts";
-import { failure, OtherNode, Tree } from "./tree.ts";
+import { failure, OtherNode } from "./tree.ts";
 
-/** The disk of a simulated machine at one moment, and what its chance goes on with. Never changes. */
-export class MemorySnapshot {
-  readonly #machine: Machine;
-
-  /** @param machine Never run: it only holds the state. */
-  constructor(machine: Machine) {
-    this.#machine = machine;
-  }
-
-  /** A machine of its own that starts in this state. */
-  boot(options: MemoryOptions): Machine {
-    const held = this.#machine;
-    const random = options.seed === undefined ? held.random.clone() : new SeededRandom(options.seed);
-    return new Machine({ ...held.options, ...options }, random, held.tree.clone(), undefined, held);
-  }
+/** The disk and page cache of a simulated machine at one moment. Never changes, and shares memory with its copies. */
+export interface MemorySnapshot {
+  /** See {@linkcode MemoryVfs.from}. */
+  boot(options?: MemoryOptions): MemoryVfs;
 }
 
 /**
@@ -51,11 +40,11 @@ export class MemorySnapshot {
  * One object is one life of a machine: {@linkcode MemoryVfs.crash} ends it and returns the next.
  */
 export class MemoryVfs implements Vfs {
+  /** From the options. */
   readonly host: Host;
   private readonly machine: Machine;
 
-  /** @param machine What runs the calls; see `memoryVfs` for a fresh one. */
-  constructor(machine: Machine) {
+  private constructor(machine: Machine) {
     this.machine = machine;
     this.host = machine.options.host ?? { pid: 1, runtime: "memory" };
   }
@@ -67,15 +56,22 @@ export class MemoryVfs implements Vfs {
    * would have gone on there.
    */
   static from(snapshot: MemorySnapshot, options: MemoryOptions = {}): MemoryVfs {
-    return new MemoryVfs(snapshot.boot(options));
+    return snapshot.boot(options);
   }
 
+  /** See {@linkcode memoryVfs}. */
+  static start(options: MemoryOptions = {}): MemoryVfs {
+    return new MemoryVfs(new Machine(options, new SeededRandom(options.seed ?? 1)));
+  }
+
+  /** See {@linkcode Vfs.open}. */
   open(path: string, mode: OpenMode, options?: OpenFileOptions): MaybePromise<VfsFile> {
     return this.machine.run(
       new Operation("open", path, () => openFile(this.machine, path, mode, options?.direct ?? false)),
     );
   }
 
+  /** See {@linkcode Vfs.list}. */
   list(path: string): MaybePromise<DirectoryEntry[]> {
     return this.machine.run(
       new Operation("list", path, () => {
@@ -85,20 +81,24 @@ export class MemoryVfs implements Vfs {
     );
   }
 
+  /** See {@linkcode Vfs.makeDirectory}. */
   makeDirectory(path: string): MaybePromise<void> {
     return this.machine.run(new Operation("makeDirectory", path, () => this.machine.tree.makeDirectory(path)));
   }
 
+  /** See {@linkcode Vfs.remove}. */
   remove(path: string): MaybePromise<void> {
     return this.machine.run(new Operation("remove", path, () => this.machine.tree.remove(path)));
   }
 
+  /** See {@linkcode Vfs.rename}. */
   rename(from: string, to: string): MaybePromise<void> {
     const operation = new Operation("rename", from, () => this.machine.tree.rename(from, to));
     operation.target = to;
     return this.machine.run(operation);
   }
 
+  /** See {@linkcode Vfs.syncDirectory}. */
   syncDirectory(path: string): MaybePromise<void> {
     const { tree } = this.machine;
     const mark = tree.changes;
@@ -108,12 +108,14 @@ export class MemoryVfs implements Vfs {
     return this.machine.run(operation);
   }
 
+  /** See {@linkcode Vfs.lock}. */
   lock(path: string, mode: "exclusive" | "shared"): MaybePromise<VfsLock> {
     const operation = new Operation("lock", path, () => takeLock(this.machine, path, mode === "exclusive"));
     operation.undo = (lock) => (lock as MemoryLock).free();
     return this.machine.run(operation);
   }
 
+  /** See {@linkcode Vfs.instance}. */
   instance(_directory: string): MaybePromise<Instance> {
     const { options, stopped, bootId, mountId } = this.machine;
     if (stopped) return this.machine.refuse();
@@ -223,9 +225,16 @@ export class MemoryVfs implements Vfs {
 
   /** The state of the disk and the page cache now, without what is in flight. Costs no copy of the files. */
   snapshot(): MemorySnapshot {
-    const { options, random, tree, capacityBytes } = this.machine;
-    const held = { ...options, capacityBytes };
-    return new MemorySnapshot(new Machine(held, random.clone(), tree.clone(), undefined, this.machine));
+    const { machine } = this;
+    const held = { ...machine.options, capacityBytes: machine.capacityBytes };
+    const tree = machine.tree.clone();
+    const random = machine.random.clone();
+    return {
+      boot: (options = {}) => {
+        const chance = options.seed === undefined ? random.clone() : new SeededRandom(options.seed);
+        return new MemoryVfs(new Machine({ ...held, ...options }, chance, tree.clone(), undefined, machine));
+      },
+    };
   }
 
   /** Paths of all files as they are seen, sorted, without a `/` at the front. */
@@ -287,5 +296,5 @@ export class MemoryVfs implements Vfs {
  * @param options Settings; the seed decides everything that is left to chance.
  */
 export function memoryVfs(options: MemoryOptions = {}): MemoryVfs {
-  return new MemoryVfs(new Machine(options, new SeededRandom(options.seed ?? 1), new Tree()));
+  return MemoryVfs.start(options);
 }

@@ -27,7 +27,9 @@ export type OperationKind =
 export interface OperationEvent {
   /** Counts the operations of one machine, from 1. */
   readonly number: number;
+  /** Which call. */
   readonly kind: OperationKind;
+  /** As it was passed, or as the file was opened. */
   readonly path: string;
   /** Where a rename goes. */
   readonly target?: string;
@@ -85,8 +87,10 @@ export class Operation {
 
 /** The simulated machine has stopped: this operation and all later ones never complete. Not an answer of a disk. */
 export class SimulatedCrash extends Error {
+  /** Always `SimulatedCrash`. */
   override readonly name: string = "SimulatedCrash";
 
+  /** Always the same message. */
   constructor() {
     super("Cannot go on: the simulated machine has crashed");
   }
@@ -94,5 +98,6 @@ export class SimulatedCrash extends Error {
 
 /** The caller broke the file contract, such as by two overlapping writes in flight. */
 export class ContractViolation extends Error {
+  /** Always `ContractViolation`. */
   override readonly name: string = "ContractViolation";
 }

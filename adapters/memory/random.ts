@@ -16,7 +16,11 @@ export class SeededRandom {
   private c = 0x6b79a3f1;
   private counter = 1;
 
-  /** @param seed A safe integer. */
+  /**
+   * Makes a generator; neighbouring seeds have nothing in common.
+   *
+   * @param seed A safe integer.
+   */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed)) throw new RangeError(`Cannot seed: ${String(seed)} is not a safe integer`);
     this.seed = seed;
@@ -26,7 +30,7 @@ export class SeededRandom {
     for (let i = 0; i < 12; i++) this.nextU32();
   }
 
-  /** @returns An integer from 0 to 2^32 - 1. */
+  /** An integer from 0 to 2^32 - 1. */
   nextU32(): number {
     const sum = (((this.a + this.b) | 0) + this.counter) | 0;
     this.counter = (this.counter + 1) | 0;
@@ -37,6 +41,8 @@ export class SeededRandom {
   }
 
   /**
+   * An integer, each as likely as the others.
+   *
    * @param end From 1 to 2^32.
    * @returns An integer from 0 to `end - 1`.
    */
@@ -45,12 +51,20 @@ export class SeededRandom {
     return Math.floor((this.nextU32() / TWO_32) * end);
   }
 
-  /** @param probability From 0 (never) to 1 (always). */
+  /**
+   * True with the probability given.
+   *
+   * @param probability From 0 (never) to 1 (always).
+   */
   chance(probability: number): boolean {
     return this.nextU32() < probability * TWO_32;
   }
 
-  /** @param items At least one. */
+  /**
+   * One of the items.
+   *
+   * @param items At least one.
+   */
   pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)];
   }
@@ -88,7 +102,11 @@ export class SeededRandom {
   }
 }
 
-/** @param seed A safe integer. */
+/**
+ * Makes a generator.
+ *
+ * @param seed A safe integer.
+ */
 export function seededRandom(seed: number): SeededRandom {
   return new SeededRandom(seed);
 }

@@ -106,6 +106,11 @@ export function headerFault(bytes: Uint8Array, at: number, available: number): s
     return `offsets ${base} + ${delta} are out of range`;
   }
   if (count < 0 || count > delta + 1) return `it claims ${count} records for ${delta + 1} offsets`;
+  const baseTimestamp = readI64(bytes, at + BASE_TIMESTAMP_AT);
+  const maxTimestamp = readI64(bytes, at + MAX_TIMESTAMP_AT);
+  if (!Number.isSafeInteger(baseTimestamp) || !Number.isSafeInteger(maxTimestamp)) {
+    return `timestamps ${baseTimestamp} and ${maxTimestamp} are out of range`;
+  }
   return undefined;
 }
 

@@ -57,7 +57,8 @@ export class RecordDecoder {
       if (unpacked === undefined) {
         throw new LogError("UNSUPPORTED", `Cannot read a batch: codec ${codec} is not available here`);
       }
-      bytes = unpacked;
+      // A codec may answer with a Buffer, whose `slice` does not copy: records are plain bytes, compressed or not.
+      bytes = new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.length);
       start = 0;
       end = bytes.length;
     }
@@ -104,6 +105,7 @@ export class RecordDecoder {
     this.timestamp = (this.header.attributes & LOG_APPEND_TIME) !== 0
       ? this.header.maxTimestamp
       : this.header.baseTimestamp + timestampDelta;
+    if (!Number.isSafeInteger(this.timestamp)) return this.#stop(`has timestamp delta ${timestampDelta}`);
     reader.end = limit;
     this.#read++;
     return true;

@@ -28,7 +28,7 @@ export class AppendQueue {
     void settled.then(() => {
       if (this.#last === settled) this.#last = undefined;
     });
-    return task;
+    return signal === undefined ? task : untilAborted(task, signal);
   }
 
   async #takeWhenThereIsRoom(record: RecordInput, signal: AbortSignal | undefined): Promise<number> {
@@ -39,4 +39,13 @@ export class AppendQueue {
       await this.#shard.writable(signal === undefined ? {} : { signal });
     }
   }
+}
+
+/** The task, or the signal's reason as soon as it is given: also while others are still in front. */
+function untilAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    task.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }

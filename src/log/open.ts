@@ -173,12 +173,25 @@ async function loadOrCreate(
     // The log is there once its manifest is, so everything else comes first.
     await vfs.syncDirectory(directory);
     await writeManifest(vfs, directory, manifest);
-    const parent = directory.replace(/\/?[^/]*$/, "");
-    if (found.manifest === undefined) {
-      await vfs.syncDirectory(parent === "" ? (directory.startsWith("/") ? "/" : ".") : parent);
-    }
+    if (found.manifest === undefined) await syncAncestors(vfs, directory);
   } else if (missing.length > 0) await vfs.syncDirectory(directory);
   return manifest;
+}
+
+/** A new log's directory, and those above it that came with it, must not vanish at a power loss. */
+async function syncAncestors(vfs: Vfs, directory: string): Promise<void> {
+  let path = directory;
+  while (path !== "/" && path !== "." && path !== "") {
+    const slash = path.lastIndexOf("/");
+    path = slash < 0 ? "." : slash === 0 ? "/" : path.slice(0, slash);
+    try {
+      await vfs.syncDirectory(path);
+    } catch (error) {
+      // Where this program may not even look it has created nothing.
+      if (error instanceof VfsError && error.code === "PERMISSION") return;
+      throw error;
+    }
+  }
 }
 
 function checkAgreement(manifest: Manifest, options: OpenOptions, directory: string): void {

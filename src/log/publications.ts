@@ -14,7 +14,7 @@ import {
 } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
-import type { Publication } from "../read/shard_view.ts";
+import type { Publication } from "../shard/publication.ts";
 import type { ShardWriter } from "../shard/shard_writer.ts";
 import type { Clock, TimerHandle, Vfs } from "../vfs.ts";
 
@@ -33,7 +33,7 @@ export function localPublication(shard: ShardWriter): Publication {
     get ended() {
       return shard.state !== "open";
     },
-    refresh: () => Promise.resolve(),
+    refresh: () => {},
     onChange: (listener) => shard.onChange(listener),
   };
 }

@@ -29,6 +29,9 @@ export interface ReadOptions extends SignalOptions {
   onGap?: (gap: GapEvent) => void;
 }
 
+/** So often a merging follower looks again at the shards that had nothing more, in records. */
+const REJOIN_STEPS = 64;
+
 /** Internal: which records count at all. */
 export type RecordFilter = (cursor: ShardCursor) => boolean;
 
@@ -48,6 +51,12 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   /** Calls of `next` that wait; each waits for the one before it. */
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
+  /** Ends the wait of a follower. */
+  #wake: (() => void) | undefined = undefined;
+  /** Where each shard ended when the reader was made: that is what "latest" means, not the moment of the first step. */
+  readonly #latest: readonly MaybePromise<number>[] | undefined;
+  /** Steps since the cursors that had nothing more were asked again. */
+  #steps = 0;
 
   constructor(views: readonly ShardView[], options: ReadOptions, codecs: Codecs, filter?: RecordFilter) {
     this.#views = views;
@@ -55,6 +64,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     this.#codecs = codecs;
     this.#filter = filter;
     this.#left = options.limit ?? Infinity;
+    this.#latest = options.from === "latest" ? views.map(publishedNow) : undefined;
   }
 
   [Symbol.asyncIterator](): this {
@@ -75,12 +85,16 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   }
 
   async return(): Promise<IteratorResult<LogRecord>> {
+    // Calls of next that are under way end first: they use the files that are closed then.
+    this.#done = true;
+    this.#wake?.();
+    await this.#last;
     await this.#finish();
     return { done: true, value: undefined };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#finish();
+    await this.return();
   }
 
   /** The fast path: one cursor, and its next record is in memory. */
@@ -132,10 +146,13 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     const { from, last, onCorrupt, onGap } = this.#options;
     const cursors: ShardCursor[] = [];
     let surplus = -(last ?? 0);
-    for (const view of this.#views) {
+    for (const [i, view] of this.#views.entries()) {
       await view.publication.refresh();
-      let start: CursorStart = await resolveStart(view, from ?? "earliest");
+      let start: CursorStart = this.#latest === undefined
+        ? await resolveStart(view, from ?? "earliest")
+        : { from: await this.#latest[i] };
       if (last !== undefined) {
+        if (start.fromTime !== undefined) start = { from: await this.#firstOffset(view, start) };
         const counted = await resolveLast(view, last);
         if (counted.from >= start.from) {
           start = { from: counted.from };
@@ -147,6 +164,17 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     }
     this.#skip = Math.max(0, surplus);
     return cursors;
+  }
+
+  /** The offset of the first record at or behind `start`; the end where there is none. */
+  async #firstOffset(view: ShardView, start: CursorStart): Promise<number> {
+    const onGap = this.#options.onCorrupt === "skip" ? () => {} : undefined;
+    const cursor = new ShardCursor(view, { ...start, codecs: this.#codecs, onGap });
+    try {
+      return await cursor.next() ? cursor.decoder.offset : cursor.nextOffset;
+    } finally {
+      await cursor.close();
+    }
   }
 
   /** The cursor with the next record in (timestamp, shard, offset) order, of what is published now. */
@@ -162,8 +190,19 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
       const cursor = standing.pop()!;
       const step: MaybePromise<boolean> = cursor.next();
       if (step instanceof Promise ? await step : step) this.#insert(cursor);
+      if (this.#options.follow && standing.length < cursors.length && ++this.#steps % REJOIN_STEPS === 0) {
+        await this.#rejoin();
+      }
     }
     return standing[standing.length - 1];
+  }
+
+  /** A shard that had nothing more may have something now; a busy one must not keep it waiting. */
+  async #rejoin(): Promise<void> {
+    for (const cursor of this.#cursors!) {
+      const hasMore = cursor.nextOffset < cursor.view.publication.end.nextOffset;
+      if (hasMore && !this.#standing.includes(cursor) && await cursor.next()) this.#insert(cursor);
+    }
   }
 
   #insert(cursor: ShardCursor): void {
@@ -189,9 +228,20 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
         resolve();
       }
       signal?.addEventListener("abort", wake, { once: true });
+      this.#wake = wake;
+      // Both may have happened since they were looked at last, and are not announced again.
+      if (this.#done || signal?.aborted) wake();
     });
+    this.#wake = undefined;
     return true;
   }
+}
+
+/** Where a shard ends at the moment of the call, or nearly so where somebody else writes it. */
+function publishedNow(view: ShardView): MaybePromise<number> {
+  const refreshed = view.publication.refresh();
+  const end = (): number => view.publication.end.nextOffset;
+  return refreshed instanceof Promise ? refreshed.then(end) : end();
 }
 
 function comesBefore(a: ShardCursor, b: ShardCursor): boolean {

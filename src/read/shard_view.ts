@@ -3,26 +3,13 @@
  *
  * @module
  */
-import type { End } from "../anchor/end.ts";
 import { LoadedIndex } from "../index/index_file.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { indexPath, logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
+import type { Publication } from "../shard/publication.ts";
 import type { Vfs } from "../vfs.ts";
-
-/** Where published data of a shard ends, and when that moves. */
-export interface Publication {
-  readonly earliest: number;
-  /** Where published data ends. */
-  readonly end: End;
-  /** Nobody will publish anything any more. */
-  readonly ended: boolean;
-  /** Looks again, where the end does not move by itself. */
-  refresh(): Promise<void>;
-  /** Calls `listener` whenever the end may have moved, or nothing more will come, until the answer is called. */
-  onChange(listener: () => void): () => void;
-}
 
 /** Indexes of finished segments that are kept in memory for each shard. */
 const MAX_LOADED_INDEXES = 32;

@@ -5,7 +5,7 @@
  */
 import type { LogError } from "../errors.ts";
 import type { Rung } from "../options.ts";
-import type { Publication } from "../read/shard_view.ts";
+import type { Publication } from "./publication.ts";
 import { closedError } from "./refusals.ts";
 import type { BACKPRESSURE, Shard, ShardState } from "./shard_types.ts";
 

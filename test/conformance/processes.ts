@@ -77,6 +77,14 @@ export class TestProcess {
     return new TestProcess(programOf(runtime) ?? runtime, [...ARGUMENTS[runtime], path, ...args]);
   }
 
+  /** Starts a script that may write files of at most 200 KiB; the signal that tells so is ignored. */
+  static limited(runtime: RuntimeName, script: string, ...args: string[]): TestProcess {
+    const path = fileURLToPath(new URL(script, import.meta.url));
+    const command = [programOf(runtime) ?? runtime, ...ARGUMENTS[runtime], path, ...args];
+    // POSIX counts this limit in blocks of 512 bytes.
+    return new TestProcess("/bin/sh", ["-c", 'trap "" XFSZ; ulimit -f 400; exec "$@"', "sh", ...command]);
+  }
+
   /** Sends one line and resolves with the line that answers it. */
   ask(request: unknown): Promise<string> {
     return new Promise((resolve) => {

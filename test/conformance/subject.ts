@@ -1,5 +1,8 @@
 /** What a conformance test works on, and the few helpers it needs. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type MaybePromise, type Vfs, VfsError, type VfsErrorCode, type VfsFile } from "../../src/vfs.ts";
 
 /** A file system under test with an empty directory in it. */
@@ -32,6 +35,16 @@ export async function use(make: MakeVfs, body: (subject: Subject) => Promise<voi
     await body(subject);
   } finally {
     await subject.dispose();
+  }
+}
+
+/** Runs `body` with a directory on disk and removes it. (`t.after` would not: Deno 2.9 does not run it.) */
+export async function useDirectory(body: (directory: string) => MaybePromise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "bimip-vfs-"));
+  try {
+    await body(directory);
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 }
 

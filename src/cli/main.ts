@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+/**
+ * The command `bimiplog`, the same on Node, Bun and Deno. Run it, do not import it:
+ *
+ * ```sh
+ * npx bimiplog --help
+ * bunx --bun bimiplog --help
+ * deno run -A npm:@bimip/log/bimiplog --help
+ * deno run -A jsr:@bimip/log/cli --help
+ * ```
+ *
+ * @module
+ */
+import process from "node:process";
+import { appendCommand } from "./append.ts";
+import { type Arguments, quoted, readArguments } from "./arguments.ts";
+import { benchCommand } from "./bench.ts";
+import { benchRoundsCommand } from "./bench_rounds.ts";
+import { type Command, type Context, sayFailure } from "./command.ts";
+import { dumpCommand } from "./dump.ts";
+import { ClosedPipeError, EXIT_DONE, exitCodeOf, UsageError } from "./exit_codes.ts";
+import { commandHelp, generalHelp } from "./help.ts";
+import { infoCommand } from "./info.ts";
+import { Interruption } from "./interruption.ts";
+import { Output } from "./output.ts";
+import { readCommand } from "./read.ts";
+import { verifyCommand } from "./verify.ts";
+import { VERSION } from "./version.ts";
+
+const COMMANDS: readonly Command[] = [
+  appendCommand,
+  readCommand,
+  infoCommand,
+  verifyCommand,
+  dumpCommand,
+  benchCommand,
+  benchRoundsCommand,
+];
+
+/** So long an interrupted program waits for readers of its output that take nothing. */
+const GRACE_MS = 1000;
+
+async function run(words: readonly string[], context: Omit<Context, "args">): Promise<number> {
+  const { stdout, interruption } = context;
+  const [name, ...rest] = words;
+  if (name === "--version" || name === "-v") {
+    await stdout.text(`bimiplog ${VERSION}\n`);
+    return EXIT_DONE;
+  }
+  if (name === "--help" || name === "-h") {
+    await stdout.text(generalHelp(COMMANDS));
+    return EXIT_DONE;
+  }
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command === undefined) {
+    const what = name === undefined
+      ? "the command is missing"
+      : name.startsWith("-")
+      ? `there is no option ${name}`
+      : `there is no command ${quoted(name)}`;
+    throw new UsageError(`${what}; see bimiplog --help`);
+  }
+  try {
+    const args: Arguments = readArguments(rest, command.options);
+    if (args.flag("help")) {
+      await stdout.text(commandHelp(command));
+      return EXIT_DONE;
+    }
+    interruption.listen();
+    return await command.run({ ...context, args });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${error.message}; see bimiplog ${command.name} --help`);
+  }
+}
+
+/** Runs the command and answers the exit code. Everything that was said has left the process by then. */
+async function main(): Promise<number> {
+  const context = {
+    stdout: new Output(process.stdout, "stdout"),
+    stderr: new Output(process.stderr, "stderr"),
+    interruption: new Interruption(),
+  };
+  const { stdout, interruption } = context;
+  let failure: unknown;
+  let exitCode: number;
+  try {
+    exitCode = await run(process.argv.slice(2), context);
+  } catch (error) {
+    failure = error;
+    exitCode = exitCodeOf(error);
+  }
+  try {
+    // What was read before a failure is printed before the failure is told.
+    await inTime(stdout.flush(), interruption);
+  } catch (error) {
+    failure ??= error;
+    exitCode = Math.max(exitCode, exitCodeOf(error));
+  }
+  const wanted = failure instanceof ClosedPipeError || (failure !== undefined && interruption.isReason(failure));
+  if (failure !== undefined && !wanted) {
+    await inTime(sayFailure(context, failure), interruption);
+    return exitCode;
+  }
+  return interruption.exitCode ?? (wanted ? EXIT_DONE : exitCode);
+}
+
+/** Waits; once interrupted, only for a moment. */
+async function inTime(task: Promise<void>, interruption: Interruption): Promise<void> {
+  const grace = interruption.happened.then(() => new Promise<void>((resolve) => setTimeout(resolve, GRACE_MS)));
+  await Promise.race([task, grace]);
+}
+
+// Standard input may still be open: that alone must not keep the process.
+process.exit(await main());
