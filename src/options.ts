@@ -38,7 +38,7 @@ export interface OpenOptions extends SignalOptions {
   durability?: Rung;
   /**
    * Longest time a record stays in memory only, in milliseconds. 0: flushed as soon as the flush before is done.
-   * `Infinity`: only by `stride`, `flushBytes` and `flush()`.
+   * `Infinity`: only by `stride`, `flushBytes` and `flush()`. At most 2,147,483,647 otherwise.
    *
    * @default {20}
    */
@@ -91,6 +91,7 @@ export interface Limits {
 }
 
 const MIB = 1024 * 1024;
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 function whole(name: string, value: number | undefined, fallback: number, low: number, high: number): number {
   if (value === undefined) return fallback;
@@ -109,8 +110,11 @@ function whole(name: string, value: number | undefined, fallback: number, low: n
  */
 export function resolveLimits(options: OpenOptions): Limits {
   const interval = options.flushIntervalMs ?? 20;
-  if (typeof interval !== "number" || !(interval >= 0)) {
-    throw new RangeError(`Cannot open a log: flushIntervalMs must be 0 or more (or Infinity), not ${String(interval)}`);
+  // Runtimes let a timer with a longer delay fire at once.
+  if (typeof interval !== "number" || !(interval >= 0) || (interval > MAX_DELAY_MS && interval !== Infinity)) {
+    throw new RangeError(
+      `Cannot open a log: flushIntervalMs must be from 0 to ${MAX_DELAY_MS}, or Infinity, not ${String(interval)}`,
+    );
   }
   if (options.durability !== undefined && options.durability !== "os" && options.durability !== "disk") {
     throw new RangeError(`Cannot open a log: durability must be "os" or "disk", not ${String(options.durability)}`);

@@ -19,6 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/shard/"],
   ["src/read/"],
   ["src/log.ts", "src/log/"],
+  ["src/verify/"],
 ];
 
 /** What stands beside or on top of the layers, and the only files that it may import. */

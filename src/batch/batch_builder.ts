@@ -71,7 +71,7 @@ export class BatchBuilder {
    * @throws {LogError} `RECORD_TOO_LARGE` above 512 MiB.
    */
   add(record: RecordInput): boolean {
-    this.#record.prepare(record, Date.now());
+    this.#record.prepare(record, Date);
     const writer = this.#writer;
     const needed = writer.size + writer.measure(this.#record);
     if (writer.count > 0 && (needed > this.#maxBytes || !writer.hasRoomForCount)) return false;

@@ -24,6 +24,8 @@ export class BatchWriter {
   count = 0;
   baseTimestamp = 0;
   maxTimestamp = 0;
+  /** What the last {@linkcode BatchWriter.measure} found: the record without its length. */
+  #bodyBytes = 0;
 
   /** Begins an empty batch whose header is at `start`. */
   begin(bytes: Uint8Array, start: number): void {
@@ -47,10 +49,11 @@ export class BatchWriter {
   measure(record: PreparedRecord): number {
     const delta = this.count === 0 ? 0 : record.timestamp - this.baseTimestamp;
     const body = 1 + varlongSize(delta) + varintSize(this.count) + record.tailBytes;
+    this.#bodyBytes = body;
     return varintSize(body) + body;
   }
 
-  /** Writes the record. The caller has made sure that {@linkcode BatchWriter.measure} bytes fit. */
+  /** Writes the record that was measured last, once the caller has made sure that it fits. */
   put(record: PreparedRecord): void {
     const count = this.count;
     const timestamp = record.timestamp;
@@ -60,7 +63,7 @@ export class BatchWriter {
     } else if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
     const delta = timestamp - this.baseTimestamp;
     const bytes = this.bytes;
-    let at = writeVarint(bytes, this.position, 1 + varlongSize(delta) + varintSize(count) + record.tailBytes);
+    let at = writeVarint(bytes, this.position, this.#bodyBytes);
     bytes[at++] = 0;
     at = writeVarlong(bytes, at, delta);
     at = writeVarint(bytes, at, count);

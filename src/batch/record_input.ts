@@ -96,6 +96,11 @@ function tooLarge(what: string, size: number): never {
   );
 }
 
+/** Tells the time where a record brings none. */
+export interface Now {
+  now(): number;
+}
+
 /**
  * One record, checked and as bytes, ready to be written into any batch. There is one of these per writer and it is
  * filled anew for every record, so that appending allocates nothing.
@@ -124,7 +129,7 @@ export class PreparedRecord {
    * @throws {RangeError} where the timestamp is not a whole number of milliseconds from 0.
    * @throws {LogError} `RECORD_TOO_LARGE`
    */
-  prepare(record: RecordInput, now: number): void {
+  prepare(record: RecordInput, clock: Now): void {
     const key = record.key;
     if (key === undefined || key === null) this.keyBytes = -1;
     else if (typeof key === "string") {
@@ -146,7 +151,7 @@ export class PreparedRecord {
     } else refuse("the value", value);
 
     const timestamp = record.timestamp;
-    if (timestamp === undefined) this.timestamp = now;
+    if (timestamp === undefined) this.timestamp = clock.now();
     else if (Number.isSafeInteger(timestamp) && timestamp >= 0) this.timestamp = timestamp;
     else {
       throw new RangeError(

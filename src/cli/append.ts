@@ -13,7 +13,7 @@ import type { Arguments } from "./arguments.ts";
 import { type Command, type Context, say } from "./command.ts";
 import { ClosedPipeError, EXIT_DONE, UsageError } from "./exit_codes.ts";
 import { Input } from "./input.ts";
-import { LineAppender } from "./line_appender.ts";
+import { LineAppender, MAX_RECORD_BYTES } from "./line_appender.ts";
 
 /** So long an interrupted program waits for readers of the acknowledgements. */
 const GRACE_MS = 1000;
@@ -49,6 +49,7 @@ async function append(context: Context): Promise<number> {
   let failure: unknown;
   const log = await openLog(directory, {
     durability,
+    maxBufferPerShard: MAX_RECORD_BYTES,
     signal: interruption.signal,
     onError: (error) => failure ??= error,
     ...(shards === undefined ? {} : { shards }),
@@ -75,7 +76,11 @@ async function append(context: Context): Promise<number> {
 }
 
 /** Appends until the input ends, somebody interrupts, or nobody reads the acknowledgements any more. */
-async function appendInput(appender: LineAppender, acks: Acknowledgements | undefined, context: Context): Promise<void> {
+async function appendInput(
+  appender: LineAppender,
+  acks: Acknowledgements | undefined,
+  context: Context,
+): Promise<void> {
   const input = new Input(process.stdin);
   const { signal } = context.interruption;
   signal.addEventListener("abort", () => input.stop(), { once: true });
@@ -101,8 +106,9 @@ function separatorOf(args: Arguments): Uint8Array | undefined {
 /** What opening had to put right. */
 async function tellRecovery(context: Context, log: Log): Promise<void> {
   for (const { shard, verdict, cutBytes, keptAside } of log.recovery) {
-    if (verdict === "corrupt") await say(context, `shard ${shard} is damaged and takes no records; see bimiplog verify`);
-    else if (verdict === "loss" || cutBytes > 0) {
+    if (verdict === "corrupt") {
+      await say(context, `shard ${shard} is damaged and takes no records; see bimiplog verify`);
+    } else if (verdict === "loss" || cutBytes > 0) {
       const kept = keptAside === undefined ? "" : `, kept in ${keptAside}`;
       const what = verdict === "loss" ? "records are lost" : "the log was not closed";
       await say(context, `shard ${shard}: ${what}; ${cutBytes} bytes behind the last good record were cut off${kept}`);

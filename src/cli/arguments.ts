@@ -66,7 +66,9 @@ export class Arguments {
  */
 export function readArguments(words: readonly string[], kinds: OptionKinds): Arguments {
   const options = Object.fromEntries(
-    Object.entries(kinds).map(([name, kind]) => [name, { type: kind === "flag" ? "boolean" as const : "string" as const }]),
+    Object.entries(kinds).map((
+      [name, kind],
+    ) => [name, { type: kind === "flag" ? "boolean" as const : "string" as const }]),
   );
   // Not strict: the runtimes word their complaints differently.
   const { tokens, positionals } = parseArgs({

@@ -59,7 +59,18 @@ async function info({ args, stdout, interruption }: Context): Promise<number> {
       const { segments, state } = files;
       const clean = state === undefined ? segments.length === 0 : state.clean !== undefined;
       const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
-      shards.push({ shard, earliest, next: nextOffset, written, synced, segments: segments.length, bytes, verdict, cutBytes, clean });
+      shards.push({
+        shard,
+        earliest,
+        next: nextOffset,
+        written,
+        synced,
+        segments: segments.length,
+        bytes,
+        verdict,
+        cutBytes,
+        clean,
+      });
     }
     const owner = await readOwner(vfs, log.directory);
     const opening = describeOpening(shards, owner, directory);

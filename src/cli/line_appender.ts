@@ -11,8 +11,8 @@ import { LineSplitter } from "./line_splitter.ts";
 
 /** Records without a key stay on one shard for about a batch, so that batches are large. */
 const STAY_BYTES = 64 * 1024;
-/** A line that is longer than any shard's buffer is refused before it is in memory. */
-const MAX_LINE_BYTES: number = 9 * 1024 * 1024;
+/** What a shard holds in memory at most, and so what one record can have. */
+export const MAX_RECORD_BYTES: number = 8 * 1024 * 1024;
 
 /** Appends the lines of a stream of chunks. */
 export class LineAppender {
@@ -48,8 +48,9 @@ export class LineAppender {
       const waiting = this.#append(line);
       if (waiting !== undefined) await waiting;
     }
-    if (splitter.pendingBytes > MAX_LINE_BYTES + (this.#separator?.length ?? 0)) {
-      throw this.#tooLarge(splitter.lines + 1, `more than ${MAX_LINE_BYTES} bytes`);
+    // A line that can be no record is refused before all of it is in memory; a separator and a CR are no part of one.
+    if (splitter.pendingBytes > MAX_RECORD_BYTES + (this.#separator?.length ?? 0) + 1) {
+      throw tooLarge(splitter.lines + 1, `more than ${MAX_RECORD_BYTES}`);
     }
   }
 
@@ -82,7 +83,8 @@ export class LineAppender {
       offset = shard.tryAppend(this.#record);
     } catch (error) {
       if (!(error instanceof LogError) || error.code !== "RECORD_TOO_LARGE") throw error;
-      throw this.#tooLarge(this.#splitter.lines, `${this.#record.value.length} bytes`, error);
+      const { key, value } = this.#record;
+      throw tooLarge(this.#splitter.lines, String((key?.length ?? 0) + value.length), error);
     }
     if (offset === BACKPRESSURE) return false;
     if (shard === this.#current) this.#currentOffset = offset;
@@ -112,12 +114,13 @@ export class LineAppender {
     this.#currentBytes += bytes;
     return this.#current;
   }
+}
 
-  #tooLarge(line: number, size: string, cause?: LogError): LogError {
-    const why = cause === undefined ? "" : ` (${cause.message})`;
-    return new LogError("RECORD_TOO_LARGE", `Cannot append line ${line}: ${size} are too large for one record${why}; ` +
-      "the lines before it are kept", { cause });
-  }
+function tooLarge(line: number, bytes: string, cause?: LogError): LogError {
+  const message =
+    `Cannot append line ${line}: ${bytes} bytes are too large for one record, which has at most ${MAX_RECORD_BYTES} ` +
+    "with everything that belongs to it; the lines before it are kept";
+  return new LogError("RECORD_TOO_LARGE", message, { cause });
 }
 
 /** Where the separator stands first, or -1. */

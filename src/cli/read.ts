@@ -90,7 +90,9 @@ function checkQuery({ shard, from, user }: Query, log: Log): void {
     throw new UsageError(`there is no shard ${shard}: ${range}`);
   }
   if (typeof from === "number" && count > 1 && shard === undefined && user === undefined) {
-    throw new UsageError(`--from ${from} needs --shard, because this log has ${count} shards with offsets of their own`);
+    throw new UsageError(
+      `--from ${from} needs --shard, because this log has ${count} shards with offsets of their own`,
+    );
   }
 }
 

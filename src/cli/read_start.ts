@@ -24,5 +24,7 @@ export function parseStart(text: string): Exclude<Start, readonly number[]> {
   }
   const time = ISO_TIME.test(text) ? new Date(text) : undefined;
   if (time !== undefined && !Number.isNaN(time.getTime())) return time;
-  throw new UsageError(`--from must be an offset, earliest, latest or a time such as 2026-01-31T12:00:00Z, not ${quoted(text)}`);
+  throw new UsageError(
+    `--from must be an offset, earliest, latest or a time such as 2026-01-31T12:00:00Z, not ${quoted(text)}`,
+  );
 }

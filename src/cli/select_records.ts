@@ -26,15 +26,23 @@ export interface Query {
 /** Reads what a query asks for. */
 export function selectRecords(log: Log, query: Query): AsyncIterable<LogRecord> {
   const { shard, user, last } = query;
-  if (user === undefined) return log.read({ ...readOptions(query), ...given("shard", shard), ...given("last", last) });
+  if (user === undefined) {
+    return log.read({
+      ...readOptions(query),
+      ...(shard === undefined ? {} : { shard }),
+      ...(last === undefined ? {} : { last }),
+    });
+  }
   const own = log.shardFor(user).id;
   const plain = !query.skip && !(query.from instanceof Date) && (shard ?? own) === own;
   return plain ? readUser(log, user, query) : filterUser(log, user, shard ?? own, query);
 }
 
 function readUser(log: Log, user: string, { from, last, follow, signal }: Query): AsyncIterable<LogRecord> {
-  const first = from === "latest" ? log.shardFor(user).nextOffset : typeof from === "number" ? from : undefined;
-  const options: UserReadOptions = { follow, signal, ...given("from", first), ...given("last", last) };
+  const options: UserReadOptions = { follow, signal };
+  if (from === "latest") options.from = log.shardFor(user).nextOffset;
+  else if (typeof from === "number") options.from = from;
+  if (last !== undefined) options.last = last;
   return log.user(user).read(options);
 }
 
@@ -62,9 +70,4 @@ async function* filterUser(log: Log, user: string, shard: number, query: Query):
 
 function readOptions({ from, follow, skip, onGap, signal }: Query): ReadOptions {
   return { from, follow, onCorrupt: skip ? "skip" : "stop", onGap, signal };
-}
-
-/** An option that is left out where there is nothing to say. */
-function given<Name extends string, T>(name: Name, value: T | undefined): { readonly [name in Name]?: T } {
-  return value === undefined ? {} : { [name]: value } as { readonly [name in Name]?: T };
 }

@@ -9,6 +9,8 @@ import { type IndexIdentity, isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES
 import { SegmentIndex } from "./segment_index.ts";
 
 const READ_BYTES: number = 256 * 1024;
+/** Most often few rows are wanted: those of a small segment, or what came since the last look. */
+const FIRST_READ_BYTES: number = 8 * 1024;
 /** Largest row there may be: its length has 16 bits. */
 const MAX_ROW_BYTES: number = 65_536;
 
@@ -51,12 +53,12 @@ export class LoadedIndex {
       return;
     }
     try {
-      let size = READ_BYTES;
+      let size = FIRST_READ_BYTES;
       while (!this.broken && this.position < position) {
         const buffer = new Uint8Array(size);
         const read = await file.read(buffer, this.rowPosition);
         const taken = this.#takeRows(buffer.subarray(0, read), position);
-        if (taken === 0 && (read < MAX_ROW_BYTES || read < size)) this.broken = true;
+        if (taken === 0 && (read < size || size >= MAX_ROW_BYTES)) this.broken = true;
         size = READ_BYTES;
       }
     } finally {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
-import { LogError } from "../errors.ts";
+import { asLogError, LogError } from "../errors.ts";
 import type { Engine, Rung } from "../options.ts";
 import { type ReadOptions, RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
@@ -123,7 +123,11 @@ export class EmbeddedLog implements Log {
     const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
     this.#parts.timer?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();
-    await this.#parts.lock?.release();
+    try {
+      await this.#parts.lock?.release();
+    } catch (error) {
+      results.push({ status: "rejected", reason: asLogError(error, `close the log in ${this.directory}`) });
+    }
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 

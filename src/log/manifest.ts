@@ -140,9 +140,14 @@ async function writeAtomically(vfs: Vfs, directory: string, name: string, bytes:
   await vfs.rename(temporary, `${directory}/${name}`);
 }
 
-/** Writes both copies. The one that readers look for first comes last: where it is, everything is. */
+/**
+ * Writes both copies. The one that readers look for first comes last: where both are, one of them is durable, also if the
+ * process ended in between and a later one finds nothing to do.
+ */
 export async function writeManifest(vfs: Vfs, directory: string, manifest: Manifest): Promise<void> {
   const bytes = encodeManifest(manifest);
-  for (const name of [...MANIFEST_NAMES].reverse()) await writeAtomically(vfs, directory, name, bytes);
-  await vfs.syncDirectory(directory);
+  for (const name of [...MANIFEST_NAMES].reverse()) {
+    await writeAtomically(vfs, directory, name, bytes);
+    await vfs.syncDirectory(directory);
+  }
 }

@@ -170,10 +170,11 @@ async function loadOrCreate(
   const missing = [...Array(manifest.shards).keys()].filter((id) => !present.has(`${manifest.topic}-${id}`));
   for (const id of missing) await vfs.makeDirectory(shardDirectory(directory, manifest.topic, id));
   if (found.intact < MANIFEST_NAMES.length) {
-    // The log is there once its manifest is, so everything else comes first.
+    // The log is there once its manifest is, so everything else comes first, and is durable by then: whoever finds a
+    // manifest after a crash does not ask again.
+    if (found.manifest === undefined) await syncAncestors(vfs, directory);
     await vfs.syncDirectory(directory);
     await writeManifest(vfs, directory, manifest);
-    if (found.manifest === undefined) await syncAncestors(vfs, directory);
   } else if (missing.length > 0) await vfs.syncDirectory(directory);
   return manifest;
 }
@@ -216,6 +217,7 @@ async function refuseForeign(vfs: Vfs, directory: string): Promise<void> {
     entries = await vfs.list(directory);
   } catch (error) {
     if (error instanceof VfsError && error.code === "NOT_FOUND") return;
+    if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") throw await noManifest(vfs, directory, 0);
     throw error;
   }
   for (const entry of entries) {

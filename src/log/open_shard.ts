@@ -89,6 +89,7 @@ export async function openShardForWriting(
     end,
     synced: analysis.synced,
     segmentExists,
+    unsyncedSegment: unsyncedSegment(inventory, analysis),
   });
   const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
@@ -98,6 +99,12 @@ export async function openShardForWriting(
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
   };
+}
+
+/** At most one finished segment is unsynced at a time: the last one before the end's. */
+function unsyncedSegment(inventory: Inventory, { end, synced }: Analysis): number | undefined {
+  if (synced.nextOffset >= end.segment) return undefined;
+  return inventory.segments.findLast((segment) => segment.base < end.segment)?.base;
 }
 
 /** Opens a shard for reading: nothing is written, and nothing behind the published end is looked at. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
+import { asLogError } from "../errors.ts";
 import type { SignalOptions } from "../options.ts";
 import type { MaybePromise } from "../vfs.ts";
 import { type GapEvent, ShardCursor } from "./shard_cursor.ts";
@@ -128,7 +129,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
       }
     } catch (error) {
       await this.#finish();
-      throw error;
+      throw asLogError(error, "read the log");
     }
     await this.#finish();
     return { done: true, value: undefined };

@@ -9,7 +9,7 @@ import { RecordDecoder } from "../batch/record_decoder.ts";
 import { LogError } from "../errors.ts";
 import { BatchScanner } from "../segment/batch_scanner.ts";
 import { logPath } from "../segment/names.ts";
-import type { MaybePromise, VfsFile } from "../vfs.ts";
+import { type MaybePromise, VfsError, type VfsFile } from "../vfs.ts";
 import { resync } from "./resync.ts";
 import type { ShardView } from "./shard_view.ts";
 
@@ -75,7 +75,12 @@ export class ShardCursor {
     this.#decoder = this.#scanner = undefined;
     const file = this.#file;
     this.#file = undefined;
-    await file?.close();
+    try {
+      await file?.close();
+    } catch (error) {
+      // What was read stays read.
+      if (!(error instanceof VfsError)) throw error;
+    }
   }
 
   /** Steps to the next record of the batch that is in memory; false at its end. */

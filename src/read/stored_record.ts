@@ -31,7 +31,8 @@ export interface LogRecord {
   json<T = unknown>(): T;
 }
 
-const utf8 = new TextDecoder();
+/** A leading byte order mark is part of the text: without this option it would be dropped. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Refers to the bytes it was read with and cuts pieces out only when asked. */
 export class StoredRecord implements LogRecord {

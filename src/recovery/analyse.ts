@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { InstanceIds } from "../anchor/anchor.ts";
+import { type InstanceIds, sameInstance } from "../anchor/anchor.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { LogError } from "../errors.ts";
 import { findBatch, type Found } from "../segment/search.ts";
 import { logPath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
-import { gatherHints, isLastBatchIntact, lookForEnd } from "./hints.ts";
+import { gatherHints, lookForEnd } from "./hints.ts";
 import type { Inventory } from "./inventory.ts";
 import { scanForward, type ScanResult, type ScanRules } from "./scan.ts";
 
@@ -77,7 +77,9 @@ export async function analyse(vfs: Vfs, inventory: Inventory, instance: Instance
     return { ...found, verdict: "corrupt", end: await salvageEnd(vfs, inventory, scan), problem };
   }
   if (scan.end.nextOffset < hints.required) return await analyseLoss(vfs, inventory, scan, hints.required, found);
-  const later = await somethingLater(vfs, inventory, scan);
+  // While the page cache lives, what stands behind the last write is no lost write: a value may look like a batch.
+  const isSame = anchor !== undefined && sameInstance(anchor.instance, instance);
+  const later = !isSame && await somethingLater(vfs, inventory, scan);
   const verdict = later ? "loss" : scan.restBytes > 0 || scan.laterSegments.length > 0 ? "torn" : "clean";
   return {
     ...found,
@@ -138,8 +140,7 @@ function lossError(shard: number, have: number, required: number): LogError {
 async function agrees(vfs: Vfs, inventory: Inventory, clean: End): Promise<boolean> {
   const last = inventory.segments[inventory.segments.length - 1];
   if (last.base !== clean.segment || last.bytes !== clean.position) return false;
-  if ((await lookForEnd(vfs, inventory, clean)).kind !== "found") return false;
-  return await isLastBatchIntact(vfs, inventory.directory, clean);
+  return (await lookForEnd(vfs, inventory, clean)).kind === "found";
 }
 
 /** True where an intact batch with a later offset follows behind the place where the scan stopped. */

@@ -30,13 +30,15 @@ export interface Hints {
 }
 
 /** What a file says about a hint. */
-export type Found = { readonly kind: "found"; readonly epoch: number } | { readonly kind: "short" | "other" };
+export type Found =
+  | { readonly kind: "found"; readonly epoch: number }
+  | { readonly kind: "short" | "damaged" | "other" };
 
 /**
  * Looks whether an end's last batch stands where the end says.
  *
- * `found`: it does. `short`: the file, or the whole segment, ends before it. `other`: something else is there, so the end
- * belongs to another life of this log and is ignored.
+ * `found`: it does, intact. `short`: the file, or the whole segment, ends before it. `damaged`: its header is there and its
+ * records are not what they were. `other`: something else is there.
  */
 export async function lookForEnd(vfs: Vfs, inventory: Inventory, end: End): Promise<Found> {
   const segment = inventory.segments.find((file) => file.base === end.segment);
@@ -49,47 +51,40 @@ export async function lookForEnd(vfs: Vfs, inventory: Inventory, end: End): Prom
   if (end.last === undefined) return end.position === 0 ? { kind: "found", epoch: 0 } : { kind: "other" };
   if (segment.bytes < end.position) return { kind: "short" };
   if (end.last.position + HEADER_BYTES > end.position) return { kind: "other" };
-  const header = new Uint8Array(HEADER_BYTES);
+  const batch = new Uint8Array(end.position - end.last.position);
   const file = await vfs.open(logPath(inventory.directory, end.segment), "read");
   try {
-    if (await file.read(header, end.last.position) < HEADER_BYTES) return { kind: "short" };
+    if (await file.read(batch, end.last.position) < batch.length) return { kind: "short" };
   } finally {
     await file.close();
   }
-  const same = readI64(header, BASE_OFFSET_AT) === end.last.baseOffset && readU32(header, CRC_AT) === end.last.crc &&
-    end.last.position + batchBytesAt(header, 0) === end.position;
-  return same ? { kind: "found", epoch: readI32(header, EPOCH_AT) } : { kind: "other" };
-}
-
-/** True where the last batch in front of an end that was found is intact. */
-export async function isLastBatchIntact(vfs: Vfs, directory: string, end: End): Promise<boolean> {
-  if (end.last === undefined) return true;
-  const batch = new Uint8Array(end.position - end.last.position);
-  const file = await vfs.open(logPath(directory, end.segment), "read");
-  try {
-    const read = await file.read(batch, end.last.position);
-    return batchFault(batch, 0, read) === undefined;
-  } finally {
-    await file.close();
-  }
+  const same = readI64(batch, BASE_OFFSET_AT) === end.last.baseOffset && readU32(batch, CRC_AT) === end.last.crc &&
+    batchBytesAt(batch, 0) === batch.length;
+  if (!same) return { kind: "other" };
+  if (batchFault(batch, 0, batch.length) !== undefined) return { kind: "damaged" };
+  return { kind: "found", epoch: readI32(batch, EPOCH_AT) };
 }
 
 /** Gathers the hints of a shard that has segments. */
 export async function gatherHints(vfs: Vfs, inventory: Inventory, instance: InstanceIds): Promise<Hints> {
   const { anchor, state, segments } = inventory;
-  const ends: End[] = [];
-  if (state?.clean !== undefined) ends.push(state.clean);
+  const ends: { readonly end: End; readonly isCurrent: boolean }[] = [];
+  if (state?.clean !== undefined) ends.push({ end: state.clean, isCurrent: true });
   if (anchor !== undefined) {
-    if (sameInstance(anchor.instance, instance)) ends.push(anchor.written);
-    ends.push(anchor.synced);
+    // Nothing that an anchor says to be synced is ever cut, nor what it says to be written in the same instance. So an end of
+    // the state's own epoch that is not there is damage. An anchor of an older epoch may come from a backup, and from
+    // before a loss that was accepted: it is only ignored.
+    const isCurrent = anchor.epoch >= (state?.epoch ?? 0);
+    if (sameInstance(anchor.instance, instance)) ends.push({ end: anchor.written, isCurrent });
+    ends.push({ end: anchor.synced, isCurrent });
   }
   // Without a hint: all but the last two segments are known to be synced (at most one finished one is not).
   const first = segments[Math.max(0, segments.length - 2)];
   let start: Start = { segment: first.base, position: 0, nextOffset: first.base, epoch: 0, end: undefined };
   let required = 0;
-  for (const end of ends) {
+  for (const { end, isCurrent } of ends) {
     const found = await lookForEnd(vfs, inventory, end);
-    if (found.kind === "other") continue;
+    if (found.kind === "other" && !(isCurrent && end.last !== undefined)) continue;
     required = Math.max(required, end.nextOffset);
     if (found.kind === "found" && (start.end === undefined || end.nextOffset > start.nextOffset)) {
       start = { segment: end.segment, position: end.position, nextOffset: end.nextOffset, epoch: found.epoch, end };

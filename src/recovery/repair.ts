@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
+import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds, sameInstance } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { logPath, quarantinePath } from "../segment/names.ts";
+import { indexBases, indexPath, logPath, quarantinePath } from "../segment/names.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import type { Analysis } from "./analyse.ts";
 import type { Inventory } from "./inventory.ts";
@@ -60,10 +60,37 @@ export async function repair(
       await log.close();
     }
   }
-  if (analysis.cutBytes > 0 || analysis.laterSegments.length > 0 || analysis.problem !== undefined) {
-    await writeFacts(vfs, inventory, analysis, logId, instance);
+  if (!analysis.fromCleanMark) await removeIndexesBehind(vfs, inventory, end);
+  const isChanged = analysis.cutBytes > 0 || analysis.laterSegments.length > 0 || analysis.problem !== undefined;
+  if (isChanged) await writeState(vfs, inventory, analysis, logId);
+  if (isChanged || !isPublished(inventory, analysis, instance)) {
+    await writeAnchor(vfs, inventory, analysis, logId, instance);
   }
   return { keptAside };
+}
+
+/** True where readers in other processes already see what was found. */
+function isPublished({ segments, anchor }: Inventory, { fromCleanMark, end }: Analysis, instance: InstanceIds): boolean {
+  if (fromCleanMark || segments.length === 0) return true;
+  return anchor !== undefined && sameInstance(anchor.instance, instance) &&
+    anchor.written.nextOffset === end.nextOffset;
+}
+
+/**
+ * An index behind the end is of a segment that is not there any more. Were it still there when another segment of that
+ * name begins, a power loss could bring its rows back for batches they do not describe.
+ */
+async function removeIndexesBehind(vfs: Vfs, { directory, segments }: Inventory, end: End): Promise<void> {
+  const hasLast = segments.some((segment) => segment.base === end.segment);
+  for (const base of indexBases(await vfs.list(directory))) {
+    if (base < end.segment || (base === end.segment && hasLast)) continue;
+    try {
+      await vfs.remove(indexPath(directory, base));
+    } catch (error) {
+      // An index never stops a log.
+      if (!(error instanceof VfsError)) throw error;
+    }
+  }
 }
 
 /** Copies the bytes behind `end` into a file of their own. A tail of zeros only is worth no copy. */
@@ -106,8 +133,28 @@ async function freeName(vfs: Vfs, directory: string, base: number, position: num
   }
 }
 
-/** After a cut, hints of the life before would be misleading: state and anchor say what is there now. */
-async function writeFacts(
+/** After a cut a clean mark of the life before would be misleading. */
+async function writeState(vfs: Vfs, inventory: Inventory, analysis: Analysis, logId: Uint8Array): Promise<void> {
+  const { directory, shard } = inventory;
+  const state: State = {
+    // Anchors from before a loss that was accepted are of an older epoch from now on, and no longer believed.
+    epoch: analysis.problem === undefined ? analysis.epoch : analysis.epoch + 1,
+    logStart: analysis.logStart,
+    holes: inventory.state?.holes ?? false,
+    clean: undefined,
+  };
+  const file = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+  try {
+    await file.write(state.epoch, (slot) => fillState(slot, state));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await vfs.syncDirectory(directory);
+}
+
+/** What was found is published. The anchor is a hint, so it is not synced. */
+async function writeAnchor(
   vfs: Vfs,
   inventory: Inventory,
   analysis: Analysis,
@@ -115,29 +162,14 @@ async function writeFacts(
   instance: InstanceIds,
 ): Promise<void> {
   const { directory, shard } = inventory;
-  const state: State = {
-    epoch: analysis.epoch,
-    logStart: analysis.logStart,
-    holes: inventory.state?.holes ?? false,
-    clean: undefined,
-  };
-  const stateFile = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
-  try {
-    await stateFile.write(state.epoch, (slot) => fillState(slot, state));
-    await stateFile.sync();
-  } finally {
-    await stateFile.close();
-  }
-  await vfs.syncDirectory(directory);
-  const anchorFile = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+  const file = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   try {
     // The cut synced the end's segment only: one before it may still be in the page cache.
     const synced = analysis.cutBytes > 0 && analysis.synced.segment === analysis.end.segment
       ? analysis.end
       : analysis.synced;
-    await anchorFile.write(analysis.epoch, (slot) => fillAnchor(slot, instance, analysis.end, synced));
-    await anchorFile.sync();
+    await file.write(analysis.epoch, (slot) => fillAnchor(slot, instance, analysis.end, synced));
   } finally {
-    await anchorFile.close();
+    await file.close();
   }
 }

@@ -11,7 +11,7 @@ import { walkBatches } from "../segment/walk.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 
 /** Rows written with one call. */
-const ROWS_A_WRITE = 1024;
+const ROWS_A_WRITE = 128;
 
 /**
  * Keeps the rows that can be believed, drops the others, and makes the missing ones from the `.log`.
@@ -31,8 +31,8 @@ export async function restoreIndex(
   await loaded.readRows(vfs, path, end.position);
   let file: VfsFile | undefined;
   try {
-    file = await openOrCreate(vfs, path);
-    await file.truncate(loaded.rowPosition);
+    file = await openForRows(vfs, path, loaded.rowPosition);
+    const index = file;
     const rows = new Uint8Array(ROWS_A_WRITE * ROW_BYTES);
     let filled = 0;
     let position = loaded.rowPosition;
@@ -41,7 +41,6 @@ export async function restoreIndex(
       filled = ROW_BYTES;
     }
     let maximum = loaded.samples.maxTimestamp;
-    const index = file;
     const flush = async (): Promise<void> => {
       await index.write(rows.subarray(0, filled), position);
       position += filled;
@@ -53,7 +52,7 @@ export async function restoreIndex(
       filled += ROW_BYTES;
       return filled === rows.length ? flush() : undefined;
     });
-    await flush();
+    if (filled > 0) await flush();
     return { ...end, indexPosition: position, maxTimestamp: maximum };
   } catch (error) {
     if (!(error instanceof VfsError)) throw error;
@@ -63,11 +62,34 @@ export async function restoreIndex(
   }
 }
 
-async function openOrCreate(vfs: Vfs, path: string): Promise<VfsFile> {
+/**
+ * An index that ends at `position`, ready for more rows. Where rows are to be dropped it is another file: cut off in place,
+ * a power loss could bring them back among the new ones. Its entry is synced before a batch is written that it describes.
+ */
+async function openForRows(vfs: Vfs, path: string, position: number): Promise<VfsFile> {
+  let old: VfsFile;
   try {
-    return await vfs.open(path, "create");
+    old = await vfs.open(path, "write");
   } catch (error) {
-    if (error instanceof VfsError && error.code === "EXISTS") return await vfs.open(path, "write");
+    if (error instanceof VfsError && error.code === "NOT_FOUND") return await vfs.open(path, "create");
     throw error;
   }
+  const kept = new Uint8Array(position);
+  try {
+    if (await old.size() === position) return old;
+    if (await old.read(kept, 0) < position) throw new VfsError("IO", `Cannot read ${path}: it became shorter`, path);
+  } catch (error) {
+    await old.close();
+    throw error;
+  }
+  await old.close();
+  await vfs.remove(path);
+  const file = await vfs.open(path, "create");
+  try {
+    if (position > 0) await file.write(kept, 0);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return file;
 }

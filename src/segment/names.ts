@@ -7,6 +7,7 @@ import type { DirectoryEntry } from "../vfs.ts";
 
 const DIGITS = 20;
 const LOG_NAME = /^(\d{20})\.log$/;
+const INDEX_NAME = /^(\d{20})\.idx$/;
 
 /** Path of the `.log` of the segment that starts at `base`. */
 export function logPath(directory: string, base: number): string {
@@ -25,9 +26,18 @@ export function quarantinePath(directory: string, base: number, position: number
 
 /** Base offsets of the segments among the entries, in order. Everything else is somebody else's and left alone. */
 export function segmentBases(entries: readonly DirectoryEntry[]): number[] {
+  return basesOf(entries, LOG_NAME);
+}
+
+/** Base offsets of the `.idx` files among the entries, in order. */
+export function indexBases(entries: readonly DirectoryEntry[]): number[] {
+  return basesOf(entries, INDEX_NAME);
+}
+
+function basesOf(entries: readonly DirectoryEntry[], name: RegExp): number[] {
   const bases: number[] = [];
   for (const entry of entries) {
-    const digits = entry.kind === "file" ? LOG_NAME.exec(entry.name)?.[1] : undefined;
+    const digits = entry.kind === "file" ? name.exec(entry.name)?.[1] : undefined;
     if (digits === undefined) continue;
     const base = Number(digits);
     if (Number.isSafeInteger(base)) bases.push(base);

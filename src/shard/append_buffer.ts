@@ -67,24 +67,24 @@ export class AppendBuffer {
     return this.#writer.count > 0;
   }
 
-  /** Bytes that taking the record adds, at most. */
-  cost(record: PreparedRecord): number {
-    return this.#writer.measure(record) + HEADER_BYTES;
+  /** Bytes of the record in the open batch; at most a header more are added by taking it. */
+  measure(record: PreparedRecord): number {
+    return this.#writer.measure(record);
   }
 
-  /** Takes a record and answers its offset. */
-  append(record: PreparedRecord): number {
+  /**
+   * Takes a record and answers its offset.
+   *
+   * @param needed What {@linkcode AppendBuffer.measure} answered for it just before.
+   */
+  append(record: PreparedRecord, needed: number): number {
     const writer = this.#writer;
-    let needed = writer.measure(record);
     if (writer.count > 0 && (writer.size + needed > this.#batchBytes || !writer.hasRoomForCount)) {
       this.seal();
       needed = writer.measure(record);
     }
-    if (writer.count === 0) {
-      needed += this.#beginBatch(needed);
-    } else if (writer.position + needed > this.#current!.region.bytes.length) {
-      this.#makeRoom(writer.position - writer.start + needed);
-    }
+    if (writer.count === 0) needed += this.#beginBatch(needed);
+    else if (writer.position + needed > writer.bytes.length) this.#makeRoom(writer.size + needed);
     writer.put(record);
     this.#account(needed);
     return this.nextOffset++;

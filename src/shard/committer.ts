@@ -32,6 +32,8 @@ export interface CommitterOptions {
   readonly synced: End;
   /** False where there is no `.log` of the end's segment yet. */
   readonly segmentExists: boolean;
+  /** The segment before the end's, where a process that ended may have left it unsynced. */
+  readonly unsyncedSegment: number | undefined;
 }
 
 /** Writes one shard's files. One call at a time. */
@@ -132,13 +134,29 @@ export class Committer {
     await this.#state.sync();
     await this.#syncDirectory();
     this.#anchor = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+    // Readers beside this writer find an anchor before there is anything that it does not publish yet.
+    await this.#writeAnchor(this.written, this.synced);
+    // Whoever began it is gone, and from here on only the last segment is taken for unsynced.
+    if (this.#options.unsyncedSegment !== undefined) await this.#syncSegment(this.#options.unsyncedSegment);
     const identity: IndexIdentity = { logId, shard, base: end.segment };
     if (this.#options.segmentExists) {
       const log = await vfs.open(logPath(directory, end.segment), "write");
       this.#segment = new SegmentWriter(identity, log, await this.#openIndex(end.segment, "write"), end);
-    } else this.#segment = await this.#create(identity);
-    this.#directoryDirty = true;
+    } else {
+      this.#segment = await this.#create(identity);
+      // A second segment must never be there without the first.
+      await this.#syncDirectory();
+    }
     this.begun = true;
+  }
+
+  async #syncSegment(base: number): Promise<void> {
+    const log = await this.#options.vfs.open(logPath(this.#options.directory, base), "write");
+    try {
+      await log.sync();
+    } finally {
+      await log.close();
+    }
   }
 
   async #create(identity: IndexIdentity): Promise<SegmentWriter> {

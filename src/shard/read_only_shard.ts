@@ -6,7 +6,7 @@
 import type { LogError } from "../errors.ts";
 import type { Rung } from "../options.ts";
 import type { Publication } from "./publication.ts";
-import { closedError } from "./refusals.ts";
+import { closedError, notHandedOutError } from "./refusals.ts";
 import type { BACKPRESSURE, Shard, ShardState } from "./shard_types.ts";
 
 /** Refuses every append with the reason it was given. */
@@ -57,6 +57,9 @@ export class ReadOnlyShard implements Shard {
   }
 
   acknowledged(offset: number, rung: Rung = "os"): Promise<void> {
+    if (!(offset >= 0 && offset < this.nextOffset)) {
+      return Promise.reject(notHandedOutError(this.id, offset, this.nextOffset));
+    }
     const reached = rung === "disk" ? this.synced : this.written;
     return offset < reached ? Promise.resolve() : Promise.reject(this.#reason);
   }

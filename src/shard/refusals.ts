@@ -9,6 +9,12 @@ export function closedError(shard: number): LogError {
   return new LogError("CLOSED", `Cannot use shard ${shard}: the log is closed; open it again`, { shard });
 }
 
+/** The caller's mistake: nobody can wait for a record that was never taken. */
+export function notHandedOutError(shard: number, offset: number, nextOffset: number): RangeError {
+  const known = nextOffset === 0 ? "none so far" : `0 to ${nextOffset - 1}`;
+  return new RangeError(`Cannot wait for offset ${String(offset)}: shard ${shard} has handed out ${known}`);
+}
+
 export function noOffsetsError(shard: number): LogError {
   return new LogError("OFFSET_OUT_OF_RANGE", `Cannot append to shard ${shard}: its offsets are used up`, { shard });
 }

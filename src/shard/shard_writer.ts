@@ -3,14 +3,16 @@
  *
  * @module
  */
+import { HEADER_BYTES } from "../batch/format.ts";
 import { PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlob } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
 import type { Limits, Rung, SignalOptions } from "../options.ts";
+import type { Clock } from "../vfs.ts";
 import { AppendBuffer, type Chunk } from "./append_buffer.ts";
 import type { Committer } from "./committer.ts";
 import type { Flushable, ShardContext } from "./shard_context.ts";
-import { closedError, noOffsetsError, poisonedError, writeError } from "./refusals.ts";
+import { closedError, noOffsetsError, notHandedOutError, poisonedError, writeError } from "./refusals.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
 import { OffsetWaiters } from "./waiters.ts";
@@ -21,6 +23,7 @@ export class ShardWriter implements Shard, Flushable {
   readonly earliest: number;
   readonly #context: ShardContext;
   readonly #limits: Limits;
+  readonly #clock: Clock;
   readonly #committer: Committer;
   readonly #buffer: AppendBuffer;
   readonly #record: PreparedRecord = new PreparedRecord();
@@ -48,6 +51,7 @@ export class ShardWriter implements Shard, Flushable {
     this.earliest = context.earliest;
     this.#context = context;
     this.#limits = context.limits;
+    this.#clock = context.clock;
     this.#committer = committer;
     const next = committer.written.nextOffset;
     this.#flushTarget = next;
@@ -86,12 +90,12 @@ export class ShardWriter implements Shard, Flushable {
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const buffer = this.#buffer;
-    this.#record.prepare(record, this.#context.clock.now());
-    const cost = buffer.cost(this.#record);
-    if (!this.#hasRoom(cost)) return BACKPRESSURE;
+    this.#record.prepare(record, this.#clock);
+    const bytes = buffer.measure(this.#record);
+    if (!this.#hasRoom(bytes + HEADER_BYTES)) return BACKPRESSURE;
     if (buffer.nextOffset >= Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
-    const offset = buffer.append(this.#record);
-    this.#taken(1, cost);
+    const offset = buffer.append(this.#record, bytes);
+    this.#taken(1, bytes);
     return offset;
   }
 
@@ -119,9 +123,7 @@ export class ShardWriter implements Shard, Flushable {
     options: SignalOptions = {},
   ): Promise<void> {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset >= this.nextOffset) {
-      throw new RangeError(
-        `Cannot wait for offset ${String(offset)}: shard ${this.id} has handed out 0 to ${this.nextOffset - 1}`,
-      );
+      throw notHandedOutError(this.id, offset, this.nextOffset);
     }
     await this.#reached(offset + 1, rung, options.signal);
   }

@@ -1,0 +1,31 @@
+/** How much of it a run does: little by default, more where the environment says so. */
+import process from "node:process";
+
+/** A count from the environment. */
+export function countFrom(name: string, fallback: number): number {
+  const text = process.env[name];
+  if (text === undefined) return fallback;
+  const count = text === "all" ? Infinity : Number(text);
+  if (!(count >= 0)) throw new RangeError(`Cannot use ${name}=${text}: it must be a number from 0, or "all"`);
+  return count;
+}
+
+/** Writers killed at random moments, for each runtime. */
+export const KILLS: number = countFrom("FAULT_KILLS", 20);
+/** Power cuts, for each runtime. */
+export const CUTS: number = countFrom("FAULT_CUTS", 10);
+/** System calls at which a writer is killed, for each runtime; `all` for every one. */
+export const POINTS: number = countFrom("FAULT_POINTS", 8);
+
+/** Counts of what happened, in the order of the first time. */
+export class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(what: string, count = 1): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + count);
+  }
+
+  toString(): string {
+    return [...this.#counts].map(([what, count]) => `${count} ${what}`).join(", ");
+  }
+}

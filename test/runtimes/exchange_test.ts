@@ -1,0 +1,84 @@
+/** The three runtimes write the same files and read each other's. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import type { OpenOptions } from "../../mod.ts";
+import { namesIn, reopen, useDirectory } from "../helpers.ts";
+import { announceSeed } from "../fixtures/seed.ts";
+import { run, RUNTIMES, whySkipped } from "./children.ts";
+import { verifyAll } from "./records.ts";
+
+const skip = whySkipped();
+const seed = announceSeed("exchange");
+
+interface Report {
+  readonly found: number[];
+  readonly ends: number[];
+  readonly verdicts: string[];
+}
+
+const ORDERS = RUNTIMES.flatMap((a) => RUNTIMES.flatMap((b) => RUNTIMES.map((c) => [a, b, c] as const)))
+  .filter((order) => new Set(order).size === 3);
+
+describe("a log that runtimes hand on", { skip }, () => {
+  for (const order of ORDERS) {
+    it(`is whole for everybody: ${order.join(", then ")}`, () =>
+      useDirectory(async (directory) => {
+        const options: OpenOptions = { topic: "log", shards: 2, segmentBytes: 100_000, stride: 200 };
+        let before = [0, 0];
+        for (const runtime of [...order, order[0]]) {
+          const report = await run<Report>("relay.ts", { directory, seed, count: 400, options }, runtime);
+          assert.deepEqual(report.found, before);
+          assert.deepEqual(report.verdicts, ["clean", "clean"]);
+          before = report.ends;
+        }
+        await reopen(directory, {}, async (log) => assert.deepEqual(await verifyAll(log, seed), before));
+        assert.ok(namesIn(join(directory, "log-0"), ".log").length > 2, "several segments");
+      }));
+  }
+});
+
+describe("what runtimes write", { skip }, () => {
+  const cases: readonly (readonly [what: string, count: number, options: OpenOptions])[] = [
+    ["small segments", 3000, { segmentBytes: 50_000, stride: 100, batchBytes: 2000 }],
+    ["tiny strides", 600, { segmentBytes: 1_000_000, stride: 3 }],
+    ["the default sizes", 4000, { stride: 1000 }],
+    ["flushes by bytes", 3000, { segmentBytes: 300_000, stride: 2 ** 30, flushBytes: 40_000, batchBytes: 10_000 }],
+  ];
+  for (const [what, count, sizes] of cases) {
+    it(`is equal byte for byte, with ${what}`, () =>
+      useDirectory(async (parent) => {
+        const options: OpenOptions = {
+          topic: "log",
+          shards: 2,
+          maxBufferPerShard: 2 ** 30,
+          maxBufferBytes: 2 ** 31,
+          ...sizes,
+        };
+        const contents = await Promise.all(RUNTIMES.map(async (runtime) => {
+          const directory = join(parent, runtime);
+          // Two openings: the second one begins an epoch of its own.
+          for (const share of [count, 50]) await run("relay.ts", { directory, seed, count: share, options }, runtime);
+          const files: [string, string][] = [];
+          for (const shard of ["log-0", "log-1"]) {
+            for (const name of namesIn(join(directory, shard)).filter((name) => /\.(log|idx)$/.test(name))) {
+              // The first row of an index names the log, which is another one each time.
+              const from = name.endsWith(".idx") ? 64 : 0;
+              files.push([
+                `${shard}/${name}`,
+                readFileSync(join(directory, shard, name)).subarray(from).toString("hex"),
+              ]);
+            }
+          }
+          return files;
+        }));
+        const [first, ...others] = contents;
+        assert.ok(first.length >= 4);
+        for (const other of others) {
+          assert.deepEqual(other.map(([name]) => name), first.map(([name]) => name));
+          for (const [i, [name, content]] of first.entries()) assert.ok(other[i][1] === content, `${name} differs`);
+        }
+      }));
+  }
+});

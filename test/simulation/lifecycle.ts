@@ -1,0 +1,167 @@
+/** How the life of a log ends and the next one begins: closing, crashing, recovering. */
+import type { CrashKind } from "../../adapters/memory.ts";
+import { LogError } from "../../src/errors.ts";
+import type { EmbeddedLog } from "../../src/log/log.ts";
+import type { RecoveryReport } from "../../src/log/open_shard.ts";
+import type { LogRecord } from "../../src/read/stored_record.ts";
+import { checkAnchors, checkTwice } from "./invariant.ts";
+import { CRASHES } from "./operations.ts";
+import { sameBytes } from "./records.ts";
+import { DIRECTORY, type Settled, type Simulation } from "./simulation.ts";
+import { bytesIn, filesOf, storedRecords } from "./stored.ts";
+import { describeError, ensure, Violation } from "./violation.ts";
+
+/** Closes the log as a program does that ends in peace. */
+export async function close(sim: Simulation): Promise<void> {
+  const log = sim.log!;
+  sim.phase = "close";
+  sim.trace?.("close");
+  sim.observe();
+  await sim.result(log.close(), "close");
+  if (sim.vfs.stopped) return await crash(sim);
+  const clean = log.shards.every((shard) => shard.state === "closed" && shard.written === shard.nextOffset);
+  ensure(clean || sim.settings.profile !== "crashes", () => "the log was closed, but not all of it was written");
+  sim.observe();
+  if (clean && sim.settings.profile === "crashes") for (const model of sim.models) model.acknowledge(model.history.length, model.history.length);
+  await endLife(sim, clean);
+  sim.crashed = sim.settings.profile === "crashes" ? undefined : "process";
+  sim.tally.add("life: closed");
+}
+
+/** Ends the life of the machine. */
+export async function crash(sim: Simulation, kind: CrashKind = sim.random.pick(CRASHES)): Promise<void> {
+  sim.observe();
+  const running = sim.vfs.inFlight;
+  sim.tally.add(`crash in ${sim.phase}: ${kind}`);
+  if (running > 0) sim.tally.add("crash: with operations in flight");
+  sim.trace?.(`crash ${kind} in ${sim.phase}, ${running} in flight`);
+  const next = sim.vfs.crash(kind);
+  if (sim.crashed !== "power") sim.crashed = kind;
+  if (sim.log !== undefined) {
+    // A dead process writes nothing: this only gives its memory back and ends what waits.
+    await sim.settle(sim.log.close());
+    await endLife(sim, false);
+  }
+  sim.clock.clearTimers();
+  sim.vfs = next;
+}
+
+async function endLife(sim: Simulation, closed: boolean): Promise<void> {
+  await sim.result(Promise.all(sim.pending), "a call that was not waited for");
+  sim.pending = [];
+  for (const companion of sim.companions.splice(0)) await companion.end(closed);
+  sim.life++;
+  sim.log = undefined;
+}
+
+/** Opens the log, with crashes on the way where the seed wants some, and checks what is there. */
+export async function recover(sim: Simulation): Promise<void> {
+  const fresh = sim.models.every((model) => model.history.length === 0);
+  sim.phase = fresh ? "creation" : sim.crashed === undefined ? "opening" : "recovery";
+  let crashes = sim.random.chance(fresh ? 0.3 : 0.1) ? 1 + sim.random.below(2) : 0;
+  let failures = 0;
+  if (sim.settings.invariant) await checkAnchors(sim);
+  for (;;) {
+    if (crashes > 0) sim.vfs.crashAt(1 + sim.random.below(fresh ? 40 : 100));
+    const before = filesByShard(sim);
+    const opened: Settled<EmbeddedLog> = await sim.settle(sim.open());
+    if (sim.vfs.stopped) {
+      crashes--;
+      sim.tally.add("recovery: interrupted by a crash");
+      await crash(sim);
+      continue;
+    }
+    if ("error" in opened) {
+      sim.forgive(opened.error, sim.phase);
+      if (++failures === 3) sim.vfs.clearFaults();
+      const isHeld = opened.error instanceof LogError && opened.error.code === "LOCKED";
+      // Only a lock whose release failed is still held, and only the end of the process frees it.
+      if (isHeld) await crash(sim, "process");
+      continue;
+    }
+    sim.vfs.crashAt(Infinity);
+    sim.log = opened.value;
+    await checkRecovered(sim, before);
+    return;
+  }
+}
+
+/** What was there before an opening, by shard. */
+function filesByShard(sim: Simulation): Map<string, Uint8Array>[] {
+  return sim.models.map(({ id }) => filesOf(sim.vfs, `${DIRECTORY}/chat-${id}`));
+}
+
+async function checkRecovered(sim: Simulation, before: readonly Map<string, Uint8Array>[]): Promise<void> {
+  const log = sim.log!;
+  const { crashed } = sim;
+  const recovered: LogRecord[][] = [];
+  const after = filesByShard(sim);
+  for (const report of log.recovery) {
+    const { shard: id, verdict, cutBytes } = report;
+    const shard = log.shards[id];
+    sim.tally.add(`verdict after ${crashed ?? "close"}: ${verdict}`);
+    sim.trace?.(`shard ${id} recovered: ${verdict}, ${cutBytes} bytes cut, ends at ${shard.nextOffset}, synced ${shard.synced}`);
+    ensure(verdict !== "corrupt", () => `a crash made shard ${id} corrupt`);
+    ensure(shard.state === "open", () => `shard ${id} is ${shard.state} after a crash`);
+    const mayLose = crashed === "power" || (sim.settings.hostile && sim.settings.vfs.unknownInstance === true);
+    ensure(verdict !== "loss" || mayLose, () => `shard ${id} reports loss without a power loss`);
+    ensure(crashed !== undefined || verdict === "clean", () => `shard ${id} was closed and is ${verdict}`);
+    const records = storedRecords(after[id], id);
+    recovered.push(records);
+    const lost = sim.models[id].recover(records, crashed);
+    if (lost > 0) sim.tally.add("recovery: records lost that nobody was promised", lost);
+    ensure(shard.written === records.length && shard.nextOffset === records.length, () =>
+      `shard ${id} says it ends at ${shard.written} / ${shard.nextOffset}, but ${records.length} records are there`);
+    checkCut(report, before[id], after[id]);
+  }
+  sim.observe();
+  await readBack(sim);
+  if (sim.settings.invariant) await checkTwice(sim, recovered);
+  sim.crashed = "process";
+}
+
+/** The engine's own reader finds the same, mostly looking at the end only. */
+async function readBack(sim: Simulation): Promise<void> {
+  for (const model of sim.models) {
+    const { id } = model;
+    const end = model.history.length;
+    const from = sim.random.chance(0.2) ? 0 : Math.max(0, end - sim.random.below(12));
+    const records = await readShard(sim, id, from);
+    ensure(model.checkRun(records, from) === end, () => `shard ${id} gave ${records.length} records from ${from}`);
+  }
+}
+
+/** A read that fails on purpose is repeated. */
+async function readShard(sim: Simulation, shard: number, from: number): Promise<LogRecord[]> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const records = await sim.result(sim.readAll(sim.log!, { shard, from }), "reading after recovery");
+    if (records !== undefined) return records;
+    if (attempt === 3) sim.vfs.clearFaults();
+  }
+  throw new Violation(`shard ${shard} cannot be read`);
+}
+
+/** The report says what is gone from the `.log` files, and it was set aside. */
+function checkCut(report: RecoveryReport, before: ReadonlyMap<string, Uint8Array>, after: ReadonlyMap<string, Uint8Array>): void {
+  const { shard, verdict, cutBytes, keptAside } = report;
+  const isLog = (name: string): boolean => name.endsWith(".log");
+  const gone = bytesIn(before, isLog) - bytesIn(after, isLog);
+  ensure(gone >= cutBytes && (verdict === "torn" || verdict === "loss" || gone === 0), () =>
+    `${gone} bytes are gone from shard ${shard}, it says ${verdict} and ${cutBytes}`);
+  const aside = [...after].filter(([name]) => name.startsWith("quarantine-") && !before.has(name)).map(([, bytes]) => bytes);
+  const kept = aside.reduce((sum, bytes) => sum + bytes.length, 0);
+  ensure(kept === 0 ? keptAside === undefined : keptAside !== undefined, () => `shard ${shard} set ${kept} bytes aside and says ${keptAside}`);
+  // Zeros are not worth a copy.
+  for (const [name, bytes] of before) {
+    if (!isLog(name)) continue;
+    const rest = bytes.subarray(after.get(name)?.length ?? 0);
+    const isKept = rest.every((byte) => byte === 0) || aside.some((copy) => sameBytes(copy, rest));
+    ensure(isKept, () => `${rest.length} bytes cut off ${name} of shard ${shard} were not set aside`);
+  }
+}
+
+/** An error of a schedule, with all that is needed to see it again. */
+export function describeFailure(seed: number, error: unknown): string {
+  const what = error instanceof Violation ? error.message : describeError(error);
+  return `seed ${seed}: ${what}\n  see it again: node scripts/replay_simulation.ts ${seed}`;
+}

@@ -1,0 +1,89 @@
+/** What a shard must hold, known from what was appended, acknowledged and survived. */
+import type { LogRecord } from "../../src/read/stored_record.ts";
+import type { CrashKind } from "../../adapters/memory.ts";
+import { difference, type Expected } from "./records.ts";
+import { ensure } from "./violation.ts";
+
+/** One shard's history as the appender knows it. Places in it are offsets. */
+export class ShardModel {
+  readonly id: number;
+  /** Records taken, in order; after a crash only those that survived. */
+  history: Expected[] = [];
+  /** Exclusive end of what survives the end of the process. */
+  os = 0;
+  /** Exclusive end of what survives a power loss. */
+  disk = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** The shard took a record and answered `offset`. */
+  take(offset: number, expected: Expected): void {
+    ensure(offset === this.history.length, () => `shard ${this.id} gave offset ${offset}, not ${this.history.length}`);
+    this.history.push(expected);
+  }
+
+  /** The shard says how far it is: exclusive ends. */
+  acknowledge(written: number, synced: number): void {
+    const taken = this.history.length;
+    ensure(written <= taken, () => `shard ${this.id} says written ${written}, but took ${taken} records`);
+    ensure(synced <= taken, () => `shard ${this.id} says synced ${synced}, but took ${taken} records`);
+    if (written > this.os) this.os = written;
+    if (synced > this.disk) this.disk = synced;
+    if (this.disk > this.os) this.os = this.disk;
+  }
+
+  /** What a crash of this kind must leave: an exclusive end. */
+  floor(crash: CrashKind | undefined): number {
+    return crash === "power" ? this.disk : crash === "process" ? this.os : this.history.length;
+  }
+
+  /** A record was read: it must be the one at its offset. */
+  check(record: LogRecord): void {
+    const { offset } = record;
+    ensure(record.shard === this.id, () => `shard ${this.id} gave a record of shard ${record.shard}`);
+    ensure(
+      offset < this.history.length,
+      () => `shard ${this.id} gave a record at offset ${offset}, its history ends at ${this.history.length}`,
+    );
+    const field = difference(record, this.history[offset]);
+    ensure(field === undefined, () => `shard ${this.id} gave a wrong ${field} at offset ${offset}`);
+  }
+
+  /**
+   * Records were read in this order: each must continue the one before.
+   *
+   * @param from The first offset there must be.
+   * @returns Exclusive end of what was read.
+   */
+  checkRun(records: readonly LogRecord[], from: number): number {
+    for (const record of records) {
+      ensure(record.offset === from, () => `shard ${this.id} gave offset ${record.offset}, not ${from}`);
+      this.check(record);
+      from++;
+    }
+    return from;
+  }
+
+  /**
+   * The shard was opened again and holds `records`: checks that they are a prefix of the history which is long enough,
+   * and forgets the rest.
+   *
+   * @param crash The worst crash since it was open; `undefined` after a clean close.
+   * @returns How many records vanished.
+   */
+  recover(records: readonly LogRecord[], crash: CrashKind | undefined): number {
+    const end = this.checkRun(records, 0);
+    const floor = this.floor(crash);
+    ensure(end >= floor, () => {
+      const rung = crash === "power" ? "disk" : crash === "process" ? "os" : "close";
+      return `shard ${this.id} lost records ${end} to ${floor - 1}, which were acknowledged (${rung})`;
+    });
+    const lost = this.history.length - end;
+    this.history.length = end;
+    this.os = end;
+    if (this.disk > end) this.disk = end;
+    return lost;
+  }
+}

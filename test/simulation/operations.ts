@@ -1,0 +1,155 @@
+/** What a program does with an open log: one function an operation, drawn by weight. */
+import type { CrashKind } from "../../adapters/memory.ts";
+import type { Rung } from "../../src/options.ts";
+import { BACKPRESSURE, type Shard } from "../../src/shard/shard_types.ts";
+import type { Expected, Made } from "./records.ts";
+import { pack } from "./records.ts";
+import { follow, openBeside, readByTime, readMerged, readRange, readUser } from "./reading.ts";
+import type { Simulation } from "./simulation.ts";
+import { ensure } from "./violation.ts";
+
+type Operation = (sim: Simulation) => Promise<void> | void;
+
+const RUNGS: readonly Rung[] = ["os", "disk"];
+export const CRASHES: readonly CrashKind[] = ["process", "power"];
+
+function make(sim: Simulation, shard: Shard): Made {
+  const now = sim.clock.now();
+  if (sim.settings.hostile && sim.random.chance(0.1)) {
+    return sim.maker.makeHostile(now, shard.nextOffset + sim.random.below(4), sim.life);
+  }
+  return sim.maker.make(now);
+}
+
+function tryAppend(sim: Simulation): void {
+  const shard = sim.anyShard();
+  for (let left = 1 + sim.random.below(6); left > 0; left--) {
+    const { input, expected } = make(sim, shard);
+    const offset = sim.attempt(() => shard.tryAppend(input), "tryAppend");
+    if (offset === undefined) return;
+    if (offset === BACKPRESSURE) return sim.tally.add("operation: backpressure");
+    sim.models[shard.id].take(offset, expected);
+  }
+}
+
+function tryAppendBatch(sim: Simulation): void {
+  const shard = sim.anyShard();
+  const made = Array.from({ length: 1 + sim.random.below(4) }, () => make(sim, shard));
+  const blob = pack(made);
+  const base = sim.attempt(() => shard.tryAppendBatch(blob), "tryAppendBatch");
+  if (base === undefined) return;
+  if (base === BACKPRESSURE) return sim.tally.add("operation: backpressure");
+  made.forEach(({ expected }, i) => sim.models[shard.id].take(base + i, expected));
+}
+
+/** Backpressure until there is room again. */
+async function writable(sim: Simulation): Promise<void> {
+  const shard = sim.anyShard();
+  const room = sim.attempt(() => shard.writable(), "writable");
+  if (room !== undefined) await sim.result(room, "writable");
+}
+
+/** The record that an append has handed to some shard by now, if it has. */
+function takeHandedOut(sim: Simulation, expected: Expected): Shard | undefined {
+  for (const shard of sim.log!.shards) {
+    const model = sim.models[shard.id];
+    if (shard.nextOffset === model.history.length) continue;
+    model.take(model.history.length, expected);
+    return shard;
+  }
+  return undefined;
+}
+
+async function append(sim: Simulation): Promise<void> {
+  const made = make(sim, sim.shard(0));
+  const rung = sim.random.chance(0.5) ? sim.settings.options.durability! : sim.random.pick(RUNGS);
+  const options = rung === sim.settings.options.durability ? {} : { durability: rung };
+  const promise = sim.log!.append(made.input, options);
+  let shard = takeHandedOut(sim, made.expected);
+  const acknowledged = (answer: { shard: number; offset: number }): void => {
+    shard ??= takeHandedOut(sim, made.expected);
+    const model = sim.models[answer.shard];
+    ensure(answer.shard === shard?.id, () => `append answered shard ${answer.shard}, not ${shard?.id}`);
+    ensure(model.history[answer.offset] === made.expected, () => `append answered offset ${answer.offset} of another record`);
+    model.acknowledge(answer.offset + 1, rung === "disk" ? answer.offset + 1 : 0);
+  };
+  // Without a timer nothing but a later flush may answer.
+  const timed = sim.settings.options.flushIntervalMs !== Infinity;
+  if (shard !== undefined && (!timed || sim.random.chance(0.5))) return sim.leave(promise, "append", acknowledged);
+  const answer = await sim.result(promise, "append");
+  if (answer !== undefined) acknowledged(answer);
+  else if (shard === undefined) takeHandedOut(sim, made.expected);
+}
+
+async function flush(sim: Simulation): Promise<void> {
+  const rung = sim.random.pick(RUNGS);
+  const shard = sim.anyShard();
+  const model = sim.models[shard.id];
+  const taken = model.history.length;
+  const flushed = (end: number): void => {
+    ensure(end >= taken, () => `flush("${rung}") of shard ${shard.id} answered ${end}, but ${taken} records were taken before`);
+    model.acknowledge(end, rung === "disk" ? end : 0);
+  };
+  const promise = shard.flush(rung);
+  if (sim.random.chance(0.4)) return sim.leave(promise, `flush ${rung}`, flushed);
+  const end = await sim.result(promise, `flush ${rung}`);
+  if (end !== undefined) flushed(end);
+}
+
+async function flushAll(sim: Simulation): Promise<void> {
+  const rung = sim.random.pick(RUNGS);
+  const taken = sim.models.map((model) => model.history.length);
+  const flushed = (): void => {
+    for (const model of sim.models) model.acknowledge(taken[model.id], rung === "disk" ? taken[model.id] : 0);
+  };
+  const promise = sim.log!.flush(rung).then(() => true);
+  if (sim.random.chance(0.4)) return sim.leave(promise, `flush all ${rung}`, flushed);
+  if (await sim.result(promise, `flush all ${rung}`)) flushed();
+}
+
+function acknowledged(sim: Simulation): void {
+  const shard = sim.anyShard();
+  if (shard.nextOffset === 0) return;
+  const rung = sim.random.pick(RUNGS);
+  const offset = sim.random.below(shard.nextOffset);
+  sim.leave(shard.acknowledged(offset, rung), `acknowledged ${rung}`, () => {
+    sim.models[shard.id].acknowledge(offset + 1, rung === "disk" ? offset + 1 : 0);
+  });
+}
+
+function advance(sim: Simulation): void {
+  if (sim.random.chance(0.1)) sim.clock.jump(sim.random.below(10_000) - 5000);
+  sim.clock.advance(1 + sim.random.below(40));
+}
+
+const OPERATIONS: readonly (readonly [weight: number, name: string, run: Operation])[] = [
+  [30, "tryAppend", tryAppend],
+  [8, "tryAppendBatch", tryAppendBatch],
+  [10, "append", append],
+  [9, "flush", flush],
+  [4, "flushAll", flushAll],
+  [4, "acknowledged", acknowledged],
+  [9, "advance", advance],
+  [6, "yield", (sim) => sim.yield(1 + sim.random.below(60))],
+  [2, "writable", writable],
+  [5, "readRange", readRange],
+  [1, "readMerged", readMerged],
+  [1, "readUser", readUser],
+  [1, "readByTime", readByTime],
+  [1, "follow", follow],
+  [1, "openBeside", openBeside],
+];
+const WEIGHT = OPERATIONS.reduce((sum, [weight]) => sum + weight, 0);
+
+/** Does one operation. */
+export async function operate(sim: Simulation): Promise<void> {
+  let rest = sim.random.below(WEIGHT);
+  const [, name, run] = OPERATIONS.find(([weight]) => (rest -= weight) < 0)!;
+  sim.phase = name;
+  sim.operations++;
+  sim.tally.add(`operation: ${name}`);
+  sim.trace?.(`${sim.operations} ${name}`);
+  await run(sim);
+  if (sim.random.chance(0.5)) await sim.yield(sim.random.below(20));
+  sim.observe();
+}

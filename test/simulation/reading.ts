@@ -1,0 +1,167 @@
+/** Reading while others write: ranges, users, times, followers, and a second log opened beside the writer. */
+import type { EmbeddedLog } from "../../src/log/log.ts";
+import type { LogRecord } from "../../src/read/stored_record.ts";
+import { sameBytes, USERS } from "./records.ts";
+import type { Companion, Simulation } from "./simulation.ts";
+import { ensure } from "./violation.ts";
+
+/** Records that a reader got must be published: a process crash leaves them there. */
+function published(sim: Simulation, writer: EmbeddedLog, shard: number, end: number): void {
+  // A write that took effect and reports an error is published, too.
+  const { nextOffset, written } = writer.shards[shard];
+  if (sim.settings.profile !== "crashes" && end <= nextOffset) return;
+  ensure(end <= written, () => `shard ${shard} showed a record at ${end - 1}, but only ${written} were written`);
+}
+
+export async function readRange(sim: Simulation): Promise<void> {
+  const { id, written } = sim.anyShard();
+  const from = sim.random.below(written + 1);
+  const limit = sim.random.chance(0.5) ? 1 + sim.random.below(20) : undefined;
+  const options = { shard: id, from, ...(limit === undefined ? {} : { limit }) };
+  const records = await sim.result(sim.readAll(sim.log!, options), "read");
+  if (records === undefined) return;
+  const end = sim.models[id].checkRun(records, from);
+  const due = Math.min(written, from + (limit ?? Infinity));
+  ensure(end >= due, () => `shard ${id} read from ${from} ended at ${end}, not ${due}`);
+  published(sim, sim.log!, id, end);
+}
+
+export async function readMerged(sim: Simulation): Promise<void> {
+  const written = sim.log!.shards.map((shard) => shard.written);
+  const last = sim.random.chance(0.5) ? 1 + sim.random.below(10) : undefined;
+  const records = await sim.result(sim.readAll(sim.log!, last === undefined ? {} : { last }), "merged read");
+  if (records === undefined) return;
+  const due = written.reduce((sum, end) => sum + end, 0);
+  ensure(records.length >= Math.min(due, last ?? due), () => `merged read gave ${records.length} records, not ${last ?? due}`);
+  for (const model of sim.models) {
+    const own = records.filter((record) => record.shard === model.id);
+    if (own.length > 0) published(sim, sim.log!, model.id, model.checkRun(own, last === undefined ? 0 : own[0].offset));
+  }
+}
+
+export async function readUser(sim: Simulation): Promise<void> {
+  const user = sim.random.pick(USERS);
+  const { id, written } = sim.log!.shardFor(user);
+  const stream = sim.log!.user(user);
+  const read = async (): Promise<LogRecord[]> => {
+    const records: LogRecord[] = [];
+    for await (const record of stream.read()) records.push(record);
+    return records;
+  };
+  const records = await sim.result(read(), "user read");
+  if (records === undefined) return;
+  const key = new TextEncoder().encode(user);
+  const model = sim.models[id];
+  const due = model.history.flatMap((expected, offset) => sameBytes(expected.key, key) ? [offset] : []);
+  const offsets = records.map((record) => (model.check(record), record.offset));
+  ensure(
+    offsets.every((offset, i) => offset === due[i]) && (offsets.length === due.length || due[offsets.length] >= written),
+    () => `user ${user} has offsets ${due} (written: ${written}), read was ${offsets}`,
+  );
+}
+
+export async function readByTime(sim: Simulation): Promise<void> {
+  const { id, written } = sim.anyShard();
+  const model = sim.models[id];
+  const time = sim.clock.now() - sim.random.below(1500) + 300;
+  const records = await sim.result(sim.readAll(sim.log!, { shard: id, from: new Date(time) }), "read by time");
+  if (records === undefined) return;
+  const first = model.history.findIndex(({ timestamp }) => timestamp >= time);
+  if (first >= 0 && first < written) {
+    ensure(records.length > 0, () => `shard ${id} has a record of ${time} at ${first}, none was read`);
+  }
+  if (records.length === 0) return;
+  const end = model.checkRun(records, first);
+  ensure(end >= written, () => `shard ${id} read by time ended at ${end}, not ${written}`);
+}
+
+/** Reads one shard as it grows. */
+class Follower implements Companion {
+  readonly #sim: Simulation;
+  readonly #shard: number;
+  readonly #log: EmbeddedLog;
+  readonly #task: Promise<void>;
+  readonly #writer: EmbeddedLog;
+  #next: number;
+  #seen: LogRecord[] = [];
+
+  constructor(sim: Simulation, log: EmbeddedLog, shard: number, from: number) {
+    this.#sim = sim;
+    this.#shard = shard;
+    this.#log = log;
+    this.#writer = sim.log!;
+    this.#next = from;
+    this.#task = this.#run(from);
+    this.#task.catch(() => {});
+  }
+
+  async #run(from: number): Promise<void> {
+    for await (const record of this.#log.read({ shard: this.#shard, from, follow: true })) {
+      published(this.#sim, this.#writer, this.#shard, record.offset + 1);
+      this.#seen.push(record);
+    }
+  }
+
+  async end(closed: boolean): Promise<void> {
+    const sim = this.#sim;
+    if (closed) await sim.result(this.#task, "follower");
+    const { nextOffset, written } = this.#writer.shards[this.#shard];
+    const due = sim.settings.profile === "crashes" ? written : nextOffset;
+    this.#check(due);
+    if (!closed) return;
+    const isLocal = this.#log === this.#writer;
+    ensure(!isLocal || this.#next >= due || sim.settings.profile !== "crashes", () =>
+      `a follower of shard ${this.#shard} ended at ${this.#next}, but ${due} were published`);
+  }
+
+  #check(due: number): void {
+    this.#next = this.#sim.models[this.#shard].checkRun(this.#seen, this.#next);
+    ensure(this.#next <= due, () => `a follower of shard ${this.#shard} saw ${this.#next}, but only ${due} were published`);
+    this.#sim.tally.add("reading: records followed", this.#seen.length);
+    this.#seen = [];
+  }
+}
+
+export function follow(sim: Simulation): void {
+  const { id, written } = sim.anyShard();
+  sim.companions.push(new Follower(sim, sim.log!, id, sim.random.below(written + 1)));
+}
+
+/** Opens the log a second time, for reading, as another process would. */
+export async function openBeside(sim: Simulation): Promise<void> {
+  const before = sim.log!.shards.map((shard) => shard.written);
+  const beside = await sim.result(sim.open({ readOnly: true }), "opening beside the writer");
+  if (beside === undefined) return;
+  for (const { shard, verdict, cutBytes } of beside.recovery) {
+    ensure(verdict !== "corrupt" && verdict !== "loss", () => `a reader beside the writer called shard ${shard} ${verdict}`);
+    ensure(cutBytes === 0 || verdict === "torn", () => `a reader says ${cutBytes} bytes were cut off shard ${shard}`);
+  }
+  await checkBeside(sim, beside, before);
+  if (sim.random.chance(0.5)) {
+    await sim.result(beside.close(), "closing beside the writer");
+    return;
+  }
+  // It stays open: later it must have come along.
+  const id = sim.random.below(sim.settings.shards);
+  const follower = sim.random.chance(0.5) ? new Follower(sim, beside, id, 0) : undefined;
+  sim.companions.push({
+    end: async (closed) => {
+      // An anchor that could not be read counts as one that has not moved.
+      const due = sim.models.map((model) => sim.settings.profile === "crashes" ? model.os : 0);
+      if (closed) await checkBeside(sim, beside, due);
+      await sim.settle(beside.close());
+      await follower?.end(closed);
+    },
+  });
+}
+
+async function checkBeside(sim: Simulation, beside: EmbeddedLog, due: readonly number[]): Promise<void> {
+  for (const model of sim.models) {
+    const records = await sim.result(sim.readAll(beside, { shard: model.id }), "reading beside the writer");
+    if (records === undefined) continue;
+    const end = model.checkRun(records, 0);
+    published(sim, sim.log!, model.id, end);
+    ensure(end >= due[model.id], () => `a reader beside the writer saw ${end} records of shard ${model.id}, not ${due[model.id]}`);
+    sim.tally.add("reading: records beside the writer", end);
+  }
+}

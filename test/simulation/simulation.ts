@@ -1,0 +1,189 @@
+/** One schedule under way: the machine, the log on it, and what is known of it. */
+import {
+  type CrashKind,
+  type MemoryVfs,
+  memoryVfs,
+  type SeededRandom,
+  type SimulatedClock,
+  simulatedClock,
+} from "../../adapters/memory.ts";
+import { noCodecs } from "../../src/batch/codecs.ts";
+import { LogError } from "../../src/errors.ts";
+import type { EmbeddedLog } from "../../src/log/log.ts";
+import { openWith } from "../../src/log/open.ts";
+import type { Engine, OpenOptions } from "../../src/options.ts";
+import type { ReadOptions } from "../../src/read/reader.ts";
+import type { LogRecord } from "../../src/read/stored_record.ts";
+import type { Shard } from "../../src/shard/shard_types.ts";
+import { ShardModel } from "./model.ts";
+import { RecordMaker } from "./records.ts";
+import type { Settings } from "./settings.ts";
+import type { Tally } from "./tally.ts";
+import { describeError, Violation } from "./violation.ts";
+
+/** Where the log lies. */
+export const DIRECTORY = "/data/chat";
+
+/** What became of a promise: its value, or why it was rejected. */
+export type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+/** So many microtasks without a file operation mean that the engine waits for time. */
+const QUIET_TURNS = 256;
+/** And so many, with no timer set, that it waits for ever. */
+const HANG_TURNS = 20_000;
+/** No single call needs so many file operations. */
+const MAX_OPERATIONS = 100_000;
+
+/** Something that reads while others write, and is over when the log is. */
+export interface Companion {
+  /** The writer's process is over, or the log was closed. */
+  end(closed: boolean): Promise<void>;
+}
+
+/** Everything a schedule works with. */
+export class Simulation {
+  readonly settings: Settings;
+  readonly random: SeededRandom;
+  readonly tally: Tally;
+  readonly clock: SimulatedClock = simulatedClock();
+  readonly maker: RecordMaker;
+  readonly models: readonly ShardModel[];
+  readonly trace: ((line: string) => void) | undefined;
+  vfs: MemoryVfs;
+  log: EmbeddedLog | undefined = undefined;
+  /** Counts openings: an answer to an earlier one says nothing any more. */
+  life = 0;
+  /** The worst crash since the log was closed cleanly; `undefined` while it is open, or where there was none. */
+  crashed: CrashKind | undefined = undefined;
+  /** Calls that were not waited for. */
+  pending: Promise<unknown>[] = [];
+  companions: Companion[] = [];
+  operations = 0;
+  /** Faults that struck outside any operation of the schedule are those of this phase. */
+  phase = "creation";
+
+  constructor(settings: Settings, random: SeededRandom, tally: Tally, trace?: (line: string) => void) {
+    this.settings = settings;
+    this.random = random;
+    this.tally = tally;
+    this.trace = trace;
+    this.maker = new RecordMaker(random);
+    this.models = Array.from({ length: settings.shards }, (_, id) => new ShardModel(id));
+    this.vfs = memoryVfs(settings.vfs);
+    if (trace !== undefined) {
+      this.vfs.onOperation(({ number, kind, path, target, position, bytes, error }) => {
+        const where = kind === "read" || kind === "write" ? ` ${position}+${bytes}` : kind === "truncate" ? ` ${position}` : "";
+        const to = target === undefined ? "" : ` to ${target}`;
+        trace(`    ${number} ${kind} ${path}${where}${to}${error === undefined ? "" : ` failed: ${describeError(error)}`}`);
+      });
+    }
+  }
+
+  /** The engine on the machine as it is now. */
+  get engine(): Engine {
+    return { vfs: this.vfs, clock: this.clock, random: this.random.fill, codecs: noCodecs };
+  }
+
+  /** Opens the log on the machine as it is now. */
+  open(options: OpenOptions = this.settings.options): Promise<EmbeddedLog> {
+    return openWith(this.engine, DIRECTORY, options);
+  }
+
+  /** The open log's shard. */
+  shard(id: number): Shard {
+    return this.log!.shards[id];
+  }
+
+  anyShard(): Shard {
+    return this.shard(this.random.below(this.settings.shards));
+  }
+
+  /** Waits in simulated time: where nothing but a timer can go on, time passes. */
+  async settle<T>(promise: Promise<T>): Promise<Settled<T>> {
+    let settled: Settled<T> | undefined;
+    promise.then((value) => settled = { value }, (error: unknown) => settled = { error });
+    let operations = -1;
+    let quiet = 0;
+    const limit = this.vfs.operations + MAX_OPERATIONS;
+    while (settled === undefined) {
+      await undefined;
+      const { vfs } = this;
+      if (vfs.operations !== operations || vfs.inFlight > 0) {
+        operations = vfs.operations;
+        quiet = 0;
+        if (operations > limit) throw new Violation(`a call never ends (${this.phase})`);
+      } else if (++quiet % QUIET_TURNS === 0) {
+        const ms = this.clock.nextTimerMs;
+        if (ms !== undefined) this.clock.advance(ms);
+        else if (quiet > HANG_TURNS) throw new Violation(`a promise never settles (${this.phase})`);
+      }
+    }
+    return settled;
+  }
+
+  /** Waits for what must not fail, unless the machine has stopped or fails on purpose: then answers `undefined`. */
+  async result<T>(promise: Promise<T>, what: string): Promise<T | undefined> {
+    const settled = await this.settle(promise);
+    if ("value" in settled) return settled.value;
+    this.forgive(settled.error, what);
+    return undefined;
+  }
+
+  /** Throws where `error` should not have happened. */
+  forgive(error: unknown, what: string): void {
+    if (error instanceof Violation) throw error;
+    if (this.vfs.stopped) return;
+    if (this.settings.profile !== "crashes" && error instanceof LogError && this.#isHonest(error)) {
+      this.tally.add(`error: ${error.code}`);
+      this.trace?.(`  ${what}: ${describeError(error)}`);
+      return;
+    }
+    throw new Violation(`${what} failed: ${describeError(error)}`);
+  }
+
+  /** What a disk that fails may lead to. Nothing was lost, so nobody may say so. */
+  #isHonest(error: LogError): boolean {
+    return error.code === "IO" || error.code === "DISK_FULL" || error.code === "POISONED" || error.code === "LOCKED";
+  }
+
+  /** Runs something that answers at once, under the same rules. */
+  attempt<T>(action: () => T, what: string): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      this.forgive(error, what);
+      return undefined;
+    }
+  }
+
+  /** Lets `promise` settle on its own; `then` is called unless the log's life has ended by then. */
+  leave<T>(promise: Promise<T>, what: string, then: (value: T) => void): void {
+    const { life } = this;
+    const task = promise.then((value) => {
+      if (this.life === life) then(value);
+    }, (error: unknown) => {
+      if (this.life === life) this.forgive(error, what);
+    });
+    // A violation in there is thrown by whoever waits for all that is pending.
+    task.catch(() => {});
+    this.pending.push(task);
+  }
+
+  /** Gives way for some microtasks, so that what is under way gets somewhere. */
+  async yield(turns: number): Promise<void> {
+    for (let i = 0; i < turns; i++) await undefined;
+  }
+
+  /** What the shards say of themselves goes into the models. */
+  observe(): void {
+    if (this.log === undefined) return;
+    for (const shard of this.log.shards) this.models[shard.id].acknowledge(shard.written, shard.synced);
+  }
+
+  /** Reads to the end. */
+  async readAll(log: EmbeddedLog, options: ReadOptions): Promise<LogRecord[]> {
+    const records: LogRecord[] = [];
+    for await (const record of log.read(options)) records.push(record);
+    return records;
+  }
+}

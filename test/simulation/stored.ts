@@ -1,0 +1,69 @@
+/** What the files of a shard hold, read without the engine's own reader: exactly Kafka batches, and rows that tell the truth. */
+import type { MemoryVfs } from "../../adapters/memory.ts";
+import { noCodecs } from "../../src/batch/codecs.ts";
+import { batchFault, headerDigest, readHeader } from "../../src/batch/format.ts";
+import { RecordDecoder } from "../../src/batch/record_decoder.ts";
+import { readBatchRow, ROW_BATCH, ROW_BYTES, ROW_FILE_HEADER, rowLength, rowType } from "../../src/index/rows.ts";
+import { type LogRecord, StoredRecord } from "../../src/read/stored_record.ts";
+import { ensure } from "./violation.ts";
+
+/** All files of a shard's directory, by name. */
+export function filesOf(vfs: MemoryVfs, directory: string): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  const prefix = `${directory.slice(1)}/`;
+  for (const path of vfs.paths()) {
+    if (path.startsWith(prefix)) files.set(path.slice(prefix.length), vfs.readWhole(path));
+  }
+  return files;
+}
+
+/** Bytes in files of a kind. */
+export function bytesIn(files: ReadonlyMap<string, Uint8Array>, isKind: (name: string) => boolean): number {
+  let sum = 0;
+  for (const [name, bytes] of files) if (isKind(name)) sum += bytes.length;
+  return sum;
+}
+
+/** Records in the `.log` files of an open shard; throws where they are not what a log of this engine is. */
+export function storedRecords(files: ReadonlyMap<string, Uint8Array>, shard: number): LogRecord[] {
+  const records: LogRecord[] = [];
+  let next = 0;
+  let epoch = 0;
+  for (const [name, bytes] of files) {
+    if (!name.endsWith(".log")) continue;
+    ensure(Number(name.slice(0, 20)) === next, () => `${name} of shard ${shard} does not continue the log, which ends at ${next}`);
+    const starts = new Map<number, number>();
+    for (let at = 0; at < bytes.length;) {
+      const where = (): string => `the batch at ${at} of ${name} of shard ${shard}`;
+      const fault = batchFault(bytes, at, bytes.length - at);
+      ensure(fault === undefined, () => `${where()} is not intact: ${fault}`);
+      const header = readHeader(bytes, at);
+      ensure(header.baseOffset === next, () => `${where()} has base offset ${header.baseOffset}, not ${next}`);
+      ensure(header.epoch >= epoch, () => `${where()} has epoch ${header.epoch} behind ${epoch}`);
+      const decoder = new RecordDecoder(bytes, at, noCodecs);
+      while (decoder.next()) records.push(new StoredRecord(shard, decoder));
+      ensure(decoder.fault === undefined, () => `${where()}: ${decoder.fault}`);
+      starts.set(at, headerDigest(bytes, at));
+      epoch = header.epoch;
+      next = header.lastOffset + 1;
+      at += header.bytes;
+    }
+    const index = files.get(name.replace(".log", ".idx"));
+    if (index !== undefined) checkRows(index, starts, bytes.length, `${name} of shard ${shard}`);
+  }
+  return records;
+}
+
+/** Rows up to the first that is not intact are believed by readers: each must be of a batch that is there. */
+function checkRows(index: Uint8Array, digests: ReadonlyMap<number, number>, end: number, of: string): void {
+  let position = 0;
+  if (rowLength(index, 0) !== ROW_BYTES || rowType(index, 0) !== ROW_FILE_HEADER) return;
+  for (let at = ROW_BYTES; rowLength(index, at) > 0; at += rowLength(index, at)) {
+    const row = rowType(index, at) === ROW_BATCH ? readBatchRow(index, at) : undefined;
+    if (row === undefined) continue;
+    // Readers end there, too.
+    if (row.position !== position || position + row.bytes > end) return;
+    ensure(digests.get(position) === row.digest, () => `the index has a row of another batch for ${position} of ${of}`);
+    position += row.bytes;
+  }
+}
