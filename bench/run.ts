@@ -1,0 +1,106 @@
+/**
+ * `npm run bench`: every figure on every runtime, in turn, on the same disk. Writes JSON, Markdown and one HTML page.
+ *
+ * npm run bench -- [--dir DIR] [--figures a,b] [--runtimes node,bun,deno] [--pairs N] [--scale X] [--out DIR]
+ *
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { figures } from "./figures/all.ts";
+import { describeMachine } from "./machine.ts";
+import type { Outcome } from "./pairs.ts";
+import { goalText, htmlPage, markdownTables, type Report } from "./report.ts";
+
+const START: Readonly<Record<string, readonly string[]>> = { node: [], bun: ["run"], deno: ["run", "--quiet", "-A"] };
+const TIME_LIMIT_MS = 20 * 60_000;
+
+const { values } = parseArgs({
+  options: {
+    dir: { type: "string", default: os.tmpdir() },
+    figures: { type: "string", default: figures.map((figure) => figure.name).join(",") },
+    runtimes: { type: "string", default: Object.keys(START).join(",") },
+    pairs: { type: "string", default: "5" },
+    scale: { type: "string", default: "1" },
+    out: { type: "string" },
+  },
+});
+
+const chosen = values.figures.split(",").map((name) => {
+  const figure = figures.find((figure) => figure.name === name);
+  if (figure === undefined) {
+    throw new RangeError(`there is no figure ${name}; there are ${figures.map((f) => f.name).join(", ")}`);
+  }
+  return figure;
+});
+const directory = mkdtempSync(join(values.dir, "bimiplog-bench-"));
+const outcomes: Outcome[] = [];
+let failed = false;
+try {
+  for (const figure of chosen) {
+    const messages = Math.max(1000, Math.round(figure.messages * Number(values.scale)));
+    console.log(`\n${figure.title}\n  floor: ${figure.floor}`);
+    for (const runtime of values.runtimes.split(",")) {
+      const outcome = await measure(runtime, [figure.name, directory, String(messages), values.pairs]);
+      if (outcome === undefined) {
+        failed = true;
+        continue;
+      }
+      outcomes.push(outcome);
+      const { messagesPerSecond, floorPerSecond, ratio } = outcome;
+      console.log(
+        `  ${outcome.runtime.padEnd(14)} ${million(messagesPerSecond.median)} M/s, floor ${
+          million(floorPerSecond.median)
+        } M/s, ` +
+          `ratio ${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})${goalText(figure)}`,
+      );
+    }
+  }
+  const report: Report = {
+    machine: describeMachine(directory),
+    pairs: Number(values.pairs),
+    figures: chosen,
+    outcomes,
+  };
+  if (values.out !== undefined) {
+    mkdirSync(values.out, { recursive: true });
+    writeFileSync(
+      join(values.out, "bench.json"),
+      `${JSON.stringify({ ...report, figures: undefined }, undefined, 2)}\n`,
+    );
+    writeFileSync(join(values.out, "bench.md"), markdownTables(report));
+    writeFileSync(join(values.out, "bench.html"), htmlPage(report));
+    console.log(`\nwrote bench.json, bench.md and bench.html to ${values.out}`);
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+if (failed) process.exitCode = 1;
+
+function million(perSecond: number): string {
+  return (perSecond / 1e6).toFixed(2).padStart(6);
+}
+
+/** One figure on one runtime, in a process of its own. */
+async function measure(runtime: string, args: readonly string[]): Promise<Outcome | undefined> {
+  const start = START[runtime];
+  if (start === undefined) throw new RangeError(`--runtimes takes ${Object.keys(START).join(", ")}, not ${runtime}`);
+  const worker = fileURLToPath(new URL("./worker.ts", import.meta.url));
+  const child = spawn(runtime, [...start, worker, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const timer = setTimeout(() => child.kill("SIGKILL"), TIME_LIMIT_MS);
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (piece: string) => text += piece);
+  const exitCode = await new Promise<number | null>((resolve) => {
+    child.on("error", () => resolve(-1));
+    child.on("close", resolve);
+  });
+  clearTimeout(timer);
+  if (exitCode === 0) return JSON.parse(text) as Outcome;
+  console.error(`  ${runtime} gave no figure (exit ${exitCode})`);
+  return undefined;
+}
