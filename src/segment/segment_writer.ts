@@ -15,6 +15,8 @@ const MAX_OFFSETS = 0x7fff_ffff;
 export class SegmentWriter {
   /** Where the segment ends: everything before it was written. */
   end: End;
+  /** Where the next body goes: behind those that are being written. */
+  #bodyPosition: number;
   readonly #log: VfsFile;
   /** `undefined` once a row could not be written: the index ends there and is made again at the next opening. */
   #index: VfsFile | undefined;
@@ -27,6 +29,7 @@ export class SegmentWriter {
     this.#log = log;
     this.#index = index;
     this.end = end;
+    this.#bodyPosition = end.position;
   }
 
   /** Begins a new segment in two empty files. */
@@ -40,7 +43,7 @@ export class SegmentWriter {
   /** How many bytes of `bytes[from, to)`, in whole batches, still belong into this segment. */
   room(bytes: Uint8Array, from: number, to: number, segmentBytes: number): number {
     let at = from;
-    let position = this.end.position;
+    let position = this.#bodyPosition;
     while (at < to) {
       const header = readHeader(bytes, at);
       const full = position > 0 && position + header.bytes > segmentBytes;
@@ -51,13 +54,19 @@ export class SegmentWriter {
     return at - from;
   }
 
-  /** One write of whole batches, at the exact end. The caller hands in no more than {@linkcode SegmentWriter.room}. */
+  /**
+   * One write of whole batches, behind the bodies before it. Several may be in flight: their ranges are disjoint. The caller
+   * hands in no more than {@linkcode SegmentWriter.room}.
+   */
   appendBody(bytes: Uint8Array, from: number, to: number): MaybePromise<void> {
-    return this.#log.write(bytes.subarray(from, to), this.end.position);
+    const position = this.#bodyPosition;
+    this.#bodyPosition = position + to - from;
+    return this.#log.write(bytes.subarray(from, to), position);
   }
 
   /**
-   * After {@linkcode SegmentWriter.appendBody}: writes the rows of the same batches, in one write, and moves the end.
+   * After {@linkcode SegmentWriter.appendBody}, in the same order: writes the rows of the same batches, in one write, and moves
+   * the end.
    * An index that cannot be written never stops a log.
    */
   appendRows(bytes: Uint8Array, from: number, to: number): MaybePromise<void> {

@@ -42,6 +42,8 @@ export class AppendBuffer {
   readonly #budget: Budget;
   readonly #batchBytes: number;
   readonly #maxChunkBytes: number;
+  /** Bytes handed out by {@linkcode AppendBuffer.take} and not yet released. */
+  #takenBytes = 0;
   /** Offset of the open batch's first record. */
   #batchBase = 0;
   #epoch: number;
@@ -114,21 +116,30 @@ export class AppendBuffer {
     this.batches++;
   }
 
-  /** Hands out the oldest chunk with finished batches; `undefined` where there is none. */
+  /** The oldest chunk with finished batches; `undefined` where there is none. */
+  peek(): Chunk | undefined {
+    if (this.#ready.length > 0) return this.#ready[0];
+    return this.#current !== undefined && this.#current.sealed > 0 ? this.#current : undefined;
+  }
+
+  /** Hands out the chunk that {@linkcode AppendBuffer.peek} shows. */
   take(): Chunk | undefined {
-    if (this.#ready.length > 0) return this.#ready.shift();
-    const chunk = this.#current;
-    if (chunk === undefined || chunk.sealed === 0) return undefined;
-    this.#expectedBytes = chunk.sealed;
-    if (this.#writer.count > 0) this.#rotate(this.#writer.size);
-    else this.#current = undefined;
-    if (this.#ready.length > 0) return this.#ready.shift();
+    const chunk = this.peek();
+    if (chunk === undefined) return undefined;
+    if (chunk === this.#current) {
+      this.#expectedBytes = chunk.sealed;
+      if (this.#writer.count > 0) this.#rotate(this.#writer.size);
+      else this.#current = undefined;
+    }
+    if (this.#ready[0] === chunk) this.#ready.shift();
+    this.#takenBytes += chunk.sealed;
     return chunk;
   }
 
   /** Gives a chunk's memory back: it was written, or is lost. */
   release(chunk: Chunk): void {
     this.bytes -= chunk.sealed;
+    this.#takenBytes -= chunk.sealed;
     this.#budget.used -= chunk.sealed;
     releaseRegion(chunk.region);
   }
@@ -139,8 +150,8 @@ export class AppendBuffer {
     for (const chunk of this.#ready.splice(0)) releaseRegion(chunk.region);
     if (this.#current !== undefined) releaseRegion(this.#current.region);
     this.#current = undefined;
-    this.#budget.used -= this.bytes;
-    this.bytes = 0;
+    this.#budget.used -= this.bytes - this.#takenBytes;
+    this.bytes = this.#takenBytes;
   }
 
   #account(bytes: number): void {

@@ -73,14 +73,43 @@ export class Committer {
       }
       const body = segment.appendBody(bytes, from, from + room);
       if (body instanceof Promise) await body;
-      const rows = segment.appendRows(bytes, from, from + room);
-      if (rows instanceof Promise) await rows;
-      const anchor = this.#writeAnchor(segment.end, this.synced);
-      if (anchor instanceof Promise) await anchor;
-      this.written = segment.end;
-      published();
+      const finished = this.#finishBody(segment, bytes, from, from + room, published);
+      if (finished instanceof Promise) await finished;
       from += room;
     }
+  }
+
+  /** True where a chunk can be written with one call: the files are open and its segment has room for all of it. */
+  canSubmit(chunk: Chunk): boolean {
+    if (this.#segment === undefined || !this.begun) return false;
+    return this.#segment.room(chunk.region.bytes, 0, chunk.sealed, this.#options.segmentBytes) === chunk.sealed;
+  }
+
+  /** Starts the one write of a chunk's body. {@linkcode Committer.finish} follows, in the same order. */
+  submit(chunk: Chunk): MaybePromise<void> {
+    return this.#segment!.appendBody(chunk.region.bytes, 0, chunk.sealed);
+  }
+
+  /** Once its body is written: rows, anchor, and `published`. */
+  finish(chunk: Chunk, published: () => void): MaybePromise<void> {
+    return this.#finishBody(this.#segment!, chunk.region.bytes, 0, chunk.sealed, published);
+  }
+
+  async #finishBody(
+    segment: SegmentWriter,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    published: () => void,
+  ): Promise<void> {
+    const rows = segment.appendRows(bytes, from, to);
+    if (rows instanceof Promise) await rows;
+    // Nothing is acknowledged on top of a finished segment that could not be synced.
+    if (this.#sealError !== undefined) throw this.#sealError.error;
+    const anchor = this.#writeAnchor(segment.end, this.synced);
+    if (anchor instanceof Promise) await anchor;
+    this.written = segment.end;
+    published();
   }
 
   /** True where closing has something to make durable or to mark. */
@@ -189,20 +218,23 @@ export class Committer {
     const finished = this.#segment!;
     await finished.seal();
     this.#segment = await this.#create({ ...finished.identity, base });
-    this.#sealing = this.#finish(finished).catch((error: unknown) => {
+    this.#sealing = this.#makeDurable(finished).catch((error: unknown) => {
       this.#sealError = { error };
     });
     return this.#segment;
   }
 
   /** In the background: the finished segment and the entry of the next one become durable. */
-  async #finish(finished: SegmentWriter): Promise<void> {
-    await finished.sync();
-    await this.#options.vfs.syncDirectory(this.#options.directory);
-    await finished.close();
+  async #makeDurable(finished: SegmentWriter): Promise<void> {
+    try {
+      await finished.sync();
+      await this.#options.vfs.syncDirectory(this.#options.directory);
+    } finally {
+      await finished.close();
+    }
   }
 
-  /** Waits for the background sync; its failure is a failure of whoever asks next. */
+  /** Waits for the background sync; its failure is a failure of whoever commits, rolls or syncs next. */
   async #sealed(): Promise<void> {
     await this.#sealing;
     this.#sealing = undefined;

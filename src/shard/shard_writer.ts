@@ -9,13 +9,14 @@ import { validateBlob } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
 import type { Limits, Rung, SignalOptions } from "../options.ts";
 import type { Clock } from "../vfs.ts";
-import { AppendBuffer, type Chunk } from "./append_buffer.ts";
+import { AppendBuffer } from "./append_buffer.ts";
 import type { Committer } from "./committer.ts";
 import type { Flushable, ShardContext } from "./shard_context.ts";
 import { closedError, noOffsetsError, notHandedOutError, poisonedError, writeError } from "./refusals.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
 import { OffsetWaiters } from "./waiters.ts";
+import { WriteQueue } from "./write_queue.ts";
 
 /** The one implementation of {@linkcode Shard} that writes. */
 export class ShardWriter implements Shard, Flushable {
@@ -29,6 +30,7 @@ export class ShardWriter implements Shard, Flushable {
   readonly #record: PreparedRecord = new PreparedRecord();
   readonly #writtenWaiters = new OffsetWaiters();
   readonly #syncedWaiters = new OffsetWaiters();
+  readonly #queue: WriteQueue;
   readonly #room: Room;
   /** Called after every commit and when the shard stops. */
   readonly #listeners = new Set<() => void>();
@@ -58,6 +60,7 @@ export class ShardWriter implements Shard, Flushable {
     this.#syncTarget = committer.synced.nextOffset;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
     this.#buffer = new AppendBuffer(next, context.epoch, batchBytes, flushBytes, context.budget);
+    this.#queue = new WriteQueue(this.#buffer, committer);
     this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard);
   }
 
@@ -182,6 +185,7 @@ export class ShardWriter implements Shard, Flushable {
       }
       if (this.#state === "poisoned") throw this.#refusal;
     }
+    await this.#loop;
     await this.#committer.free();
   }
 
@@ -220,24 +224,19 @@ export class ShardWriter implements Shard, Flushable {
   }
 
   #kick(): void {
-    if (this.#running || this.#state !== "open") return;
+    if (this.#state !== "open") return;
+    if (this.#running) return this.#queue.writeAhead();
     this.#running = true;
     this.#loop = this.#run();
   }
 
   /** Commits and syncs until nothing asked for is left. Never rejects: a failure poisons the shard. */
   async #run(): Promise<void> {
-    let chunk: Chunk | undefined;
     try {
       for (;;) {
         if (this.written < this.#flushTarget) {
-          chunk = this.#buffer.take();
-          if (chunk === undefined) {
-            throw new Error(`the buffer is empty at ${this.written}, not at ${this.#flushTarget}`);
-          }
-          await this.#committer.commit(chunk, this.#published);
-          this.#buffer.release(chunk);
-          chunk = undefined;
+          await this.#queue.commitNext(this.#published);
+          this.#queue.writeAhead();
           this.#room.freed();
         }
         // A sync between two writes, not after all of them: its waiters do not wait for those who came later.
@@ -254,8 +253,9 @@ export class ShardWriter implements Shard, Flushable {
       this.#running = false;
     } catch (error) {
       this.#running = false;
-      if (chunk !== undefined) this.#buffer.release(chunk);
       this.#poison(error);
+      await this.#queue.drain();
+      this.#room.freed();
     }
   }
 

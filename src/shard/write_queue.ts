@@ -1,0 +1,83 @@
+/**
+ * Chunks whose bodies are being written. Several writes of one shard may be in flight, to disjoint ranges of one file whose places
+ * are known beforehand; they are finished (rows, anchor, acknowledgement) strictly in order.
+ *
+ * @module
+ */
+import type { MaybePromise } from "../vfs.ts";
+import type { AppendBuffer, Chunk } from "./append_buffer.ts";
+import type { Committer } from "./committer.ts";
+
+/** So many bodies at most: what the threads of the runtimes can work on, and one filled buffer by default. */
+const MAX_IN_FLIGHT = 8;
+/** Less than this is not worth a write of its own while another is under way: it waits and goes with what comes next. */
+const MIN_AHEAD_BYTES: number = 256 * 1024;
+
+interface Entry {
+  readonly chunk: Chunk;
+  /** The write of its body; `undefined` where the chunk needs more than one step (first write, roll). */
+  readonly body: { readonly done: MaybePromise<void> } | undefined;
+}
+
+/** The way from a shard's buffer to its files. */
+export class WriteQueue {
+  readonly #buffer: AppendBuffer;
+  readonly #committer: Committer;
+  #entries: Entry[] = [];
+
+  constructor(buffer: AppendBuffer, committer: Committer) {
+    this.#buffer = buffer;
+    this.#committer = committer;
+  }
+
+  /** Writes the oldest chunk, or waits for its write, and makes it known. */
+  async commitNext(published: () => void): Promise<void> {
+    if (this.#entries.length === 0) {
+      const chunk = this.#buffer.take();
+      if (chunk === undefined) throw new Error("there is nothing to write");
+      this.#start(chunk);
+    }
+    const { chunk, body } = this.#entries[0];
+    if (body === undefined) await this.#committer.commit(chunk, published);
+    else {
+      if (body.done instanceof Promise) await body.done;
+      await this.#committer.finish(chunk, published);
+    }
+    this.#entries.shift();
+    this.#buffer.release(chunk);
+  }
+
+  /** Starts the writes of what is large enough, so that the disk works while the program appends. */
+  writeAhead(): void {
+    while (this.#entries.length < MAX_IN_FLIGHT) {
+      const last = this.#entries[this.#entries.length - 1];
+      const chunk = this.#buffer.peek();
+      if (last === undefined || last.body === undefined || chunk === undefined) return;
+      if (chunk.sealed < MIN_AHEAD_BYTES || !this.#committer.canSubmit(chunk)) return;
+      this.#start(this.#buffer.take()!);
+    }
+  }
+
+  /** After a failure: gives memory back once no write uses it any more. */
+  async drain(): Promise<void> {
+    for (const { chunk, body } of this.#entries.splice(0)) {
+      try {
+        await body?.done;
+      } catch {
+        // The shard is poisoned already.
+      }
+      this.#buffer.release(chunk);
+    }
+  }
+
+  #start(chunk: Chunk): void {
+    if (!this.#committer.canSubmit(chunk)) {
+      this.#entries.push({ chunk, body: undefined });
+      return;
+    }
+    const done = this.#committer.submit(chunk);
+    // A failure is told when its turn comes; until then it must not count as unhandled.
+    if (done instanceof Promise) done.catch(() => {});
+    this.#entries.push({ chunk, body: { done } });
+  }
+}
