@@ -16,8 +16,9 @@ const PUBLISHED = /^(dist\/.+\.(js|d\.ts)|docs\/.+|package\.json|README\.md|CHAN
 
 /** A user's first program: it needs the built code and nothing else. */
 const CONSUMER = `
-import { openLog, BACKPRESSURE } from "@bimip/log";
+import { openLog, BACKPRESSURE, LogError } from "@bimip/log";
 import type { Log, LogRecord } from "@bimip/log";
+import { CrashError, openMemoryLog } from "@bimip/log/testing";
 
 const log: Log = await openLog(process.argv[2]);
 const { offset } = await log.append({ key: "alice", value: "hi" });
@@ -25,6 +26,12 @@ const records: LogRecord[] = [];
 for await (const record of log.read({ shard: 0, from: 0 })) records.push(record);
 await log.close();
 if (offset !== 0 || records[0].text() !== "hi" || typeof BACKPRESSURE !== "symbol") throw new Error("unexpected");
+
+const memory: Log = await openMemoryLog();
+const again = await (await openMemoryLog()).crash("power");
+await memory.close();
+await again.close();
+if (!(new CrashError("") instanceof LogError)) throw new Error("two copies of the errors");
 declare const process: { argv: string[] };
 `;
 
@@ -65,7 +72,7 @@ try {
     const paths = packed.files.map(({ path }) => path);
     assert.deepEqual(paths.filter((path) => !PUBLISHED.test(path)), []);
     for (
-      const needed of ["LICENSE", "README.md", "CHANGELOG.md", "dist/mod.js", "dist/mod.d.ts", manifest.bin.bimiplog]
+      const needed of ["LICENSE", "README.md", "CHANGELOG.md", "dist/mod.js", "dist/mod.d.ts", "dist/testing.js", "dist/testing.d.ts", manifest.bin.bimiplog]
     ) {
       assert.ok(paths.includes(needed), `${needed} is not in the pack`);
     }

@@ -11,7 +11,7 @@ if (process.argv.length !== 3 || !Number.isSafeInteger(seed)) {
   console.error("Usage: node scripts/replay_simulation.ts SEED");
   process.exitCode = 2;
 } else {
-  const { tally, failure } = await runSchedule(seed, (line) => console.log(line));
+  const { tally, failure } = await runSchedule(seed, { trace: (line) => console.log(line) });
   console.log(`\n${tally}\n`);
   console.log(failure ?? `seed ${seed}: nothing wrong`);
   process.exitCode = failure === undefined ? 0 : 1;

@@ -26,6 +26,8 @@ const LAYERS: readonly (readonly string[])[] = [
 const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["adapters/", "src/vfs.ts", "src/batch/codecs.ts", "adapters/"],
   ["src/cli/", "src/", "adapters/", "mod.ts"],
+  ["src/testing/", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts"],
+  ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
 ];
 
@@ -133,7 +135,7 @@ function readSources(): Sources {
       .map((entry) => posix.join(entry.parentPath.replaceAll("\\", "/"), entry.name))
       .map((path) => path.slice(path.lastIndexOf(`/${folder}/`) + 1))
   );
-  return new Map([...files.sort(), "mod.ts"].map((file) => [file, readFileSync(new URL(file, root), "utf8")]));
+  return new Map([...files.sort(), "mod.ts", "testing.ts"].map((file) => [file, readFileSync(new URL(file, root), "utf8")]));
 }
 
 const RULES: readonly {
@@ -154,6 +156,11 @@ const RULES: readonly {
       [{ "src/read/a.ts": 'export * from "../../mod.ts";' }, "src/read/a.ts must not import mod.ts"],
       [{ "adapters/a.ts": 'import "../src/errors.ts";' }, "adapters/a.ts must not import src/errors.ts"],
       [{ "mod.ts": 'import "./src/cli/main.ts";' }, "mod.ts must not import src/cli/main.ts"],
+      [{ "mod.ts": 'import "./src/testing/a.ts";' }, "mod.ts must not import src/testing/a.ts"],
+      [
+        { "src/testing/a.ts": 'import "../../adapters/node.ts";' },
+        "src/testing/a.ts must not import adapters/node.ts",
+      ],
       [
         { "src/shard/a.ts": 'new URL("../../adapters/a.ts", import.meta.url)' },
         "src/shard/a.ts must not import adapters/a.ts",

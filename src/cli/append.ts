@@ -15,9 +15,6 @@ import { ClosedPipeError, EXIT_DONE, UsageError } from "./exit_codes.ts";
 import { Input } from "./input.ts";
 import { LineAppender, MAX_RECORD_BYTES } from "./line_appender.ts";
 
-/** So long an interrupted program waits for readers of the acknowledgements. */
-const GRACE_MS = 1000;
-
 const DETAILS = `
 Creates the log where there is none. A line ends at LF, a CR before it is dropped; an empty line is an empty
 value; the last line needs no LF. A record that is too large ends it with the number of its line; what came before is
@@ -55,6 +52,7 @@ async function append(context: Context): Promise<number> {
     ...(shards === undefined ? {} : { shards }),
   });
   await tellRecovery(context, log);
+  await refuseDamaged(log);
   const acks = args.flag("acks") ? new Acknowledgements(log.shards, durability, stdout, args.flag("json")) : undefined;
   const appender = new LineAppender(log, separator, acks);
   try {
@@ -93,8 +91,7 @@ async function appendInput(
 /** Waits until the acknowledgements are out; once interrupted, only for a moment. */
 async function drain(acks: Acknowledgements | undefined, { interruption }: Context): Promise<void> {
   if (acks === undefined) return;
-  const grace = interruption.happened.then(() => new Promise<void>((resolve) => setTimeout(resolve, GRACE_MS)));
-  await Promise.race([acks.drained(), acks.failed, grace]);
+  await Promise.race([acks.drained(), acks.failed, interruption.overdue]);
 }
 
 function separatorOf(args: Arguments): Uint8Array | undefined {
@@ -113,6 +110,20 @@ async function tellRecovery(context: Context, log: Log): Promise<void> {
       const what = verdict === "loss" ? "records are lost" : "the log was not closed";
       await say(context, `shard ${shard}: ${what}; ${cutBytes} bytes behind the last good record were cut off${kept}`);
     }
+  }
+}
+
+/**
+ * Nothing is read from stdin where no shard takes records.
+ *
+ * @throws {LogError} `READ_ONLY`: the reason of the first shard.
+ */
+async function refuseDamaged(log: Log): Promise<void> {
+  if (log.shards.some((shard) => shard.state === "open")) return;
+  try {
+    await log.shards[0].writable();
+  } finally {
+    await log.close();
   }
 }
 

@@ -111,6 +111,7 @@ async function measure(
       progress.show(`${runtime}: ${rounds.length} rounds`);
     });
     progress.clear();
+    if (context.interruption.signal.aborted) return undefined;
     if (outcome.kind === "ran") return summarise(outcome.runtime, rounds);
     if (askedFor || outcome.kind === "failed") await say(context, `${runtime} is left out: ${outcome.why}`);
   } catch (error) {

@@ -30,6 +30,8 @@ export interface Command {
   readonly options: OptionKinds;
   /** Left out of the list: for the program itself. */
   readonly internal?: boolean;
+  /** It may be left where it stands when it is interrupted: nothing is lost by that. */
+  readonly readsOnly?: boolean;
   /** Answers the exit code. */
   run(context: Context): Promise<number>;
 }

@@ -29,6 +29,7 @@ export const dumpCommand: Command = {
   summary: "show what stands in one file: .log, .idx, anchor, state, bimip.json",
   details: DETAILS,
   options: { json: "flag" },
+  readsOnly: true,
   run: dump,
 };
 

@@ -6,9 +6,10 @@
 import process from "node:process";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { openLog } from "../../mod.ts";
+import { instanceIds } from "../anchor/anchor.ts";
 import { readManifest, shardDirectory } from "../log/manifest.ts";
 import { type Owner, readOwner } from "../log/owner.ts";
-import type { Verdict } from "../recovery/analyse.ts";
+import { analyse, type Verdict } from "../recovery/analyse.ts";
 import { takeInventory } from "../recovery/inventory.ts";
 import { toHex } from "../bytes.ts";
 import type { Command, Context } from "./command.ts";
@@ -28,6 +29,7 @@ export const infoCommand: Command = {
   summary: "tell what a log is and how it was left",
   details: DETAILS,
   options: { json: "flag" },
+  readsOnly: true,
   run: info,
 };
 
@@ -52,10 +54,12 @@ async function info({ args, stdout, interruption }: Context): Promise<number> {
   try {
     // The log is open, so its manifest can be read.
     const { id } = (await readManifest(vfs, log.directory)).manifest!;
+    const instance = instanceIds(await vfs.instance(log.directory));
     const shards: ShardInfo[] = [];
     for (const { id: shard, earliest, nextOffset, written, synced } of log.shards) {
       const files = await takeInventory(vfs, shardDirectory(log.directory, log.topic, shard), id, shard);
-      const { verdict, cutBytes } = log.recovery[shard];
+      // What the next opening would find: the reader that is open here does not look behind the published end.
+      const { verdict, cutBytes } = await analyse(vfs, files, instance);
       const { segments, state } = files;
       const clean = state === undefined ? segments.length === 0 : state.clean !== undefined;
       const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);

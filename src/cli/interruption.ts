@@ -5,6 +5,8 @@
  */
 import process from "node:process";
 
+/** So long an interrupted program waits for readers of its output that take nothing. */
+const GRACE_MS = 1000;
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Whether somebody wants the program to end. */
@@ -12,12 +14,12 @@ export class Interruption {
   readonly #controller = new AbortController();
   /** The exit code that tells which signal it was; `undefined` while there was none. */
   exitCode: number | undefined = undefined;
-  /** Resolves at the first signal. */
-  readonly happened: Promise<"interrupted">;
+  /** Resolves a moment after the first signal: whatever still waits for a reader of its output must not wait longer. */
+  readonly overdue: Promise<"overdue">;
 
   constructor() {
-    this.happened = new Promise((resolve) => {
-      this.signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
+    this.overdue = new Promise((resolve) => {
+      this.signal.addEventListener("abort", () => setTimeout(resolve, GRACE_MS, "overdue"), { once: true });
     });
   }
 

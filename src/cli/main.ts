@@ -18,12 +18,13 @@ import { benchCommand } from "./bench.ts";
 import { benchRoundsCommand } from "./bench_rounds.ts";
 import { type Command, type Context, sayFailure } from "./command.ts";
 import { dumpCommand } from "./dump.ts";
-import { ClosedPipeError, EXIT_DONE, exitCodeOf, UsageError } from "./exit_codes.ts";
+import { ClosedPipeError, EXIT_DONE, EXIT_FAILED, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { infoCommand } from "./info.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 import { readCommand } from "./read.ts";
+import { repairCommand } from "./repair.ts";
 import { verifyCommand } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -32,13 +33,11 @@ const COMMANDS: readonly Command[] = [
   readCommand,
   infoCommand,
   verifyCommand,
+  repairCommand,
   dumpCommand,
   benchCommand,
   benchRoundsCommand,
 ];
-
-/** So long an interrupted program waits for readers of its output that take nothing. */
-const GRACE_MS = 1000;
 
 async function run(words: readonly string[], context: Omit<Context, "args">): Promise<number> {
   const { stdout, interruption } = context;
@@ -67,7 +66,8 @@ async function run(words: readonly string[], context: Omit<Context, "args">): Pr
       return EXIT_DONE;
     }
     interruption.listen();
-    return await command.run({ ...context, args });
+    const task = command.run({ ...context, args });
+    return command.readsOnly ? await Promise.race([task, interruption.overdue.then(() => EXIT_FAILED)]) : await task;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(`${error.message}; see bimiplog ${command.name} --help`);
@@ -92,23 +92,17 @@ async function main(): Promise<number> {
   }
   try {
     // What was read before a failure is printed before the failure is told.
-    await inTime(stdout.flush(), interruption);
+    await Promise.race([stdout.flush(), interruption.overdue]);
   } catch (error) {
     failure ??= error;
     exitCode = Math.max(exitCode, exitCodeOf(error));
   }
   const wanted = failure instanceof ClosedPipeError || (failure !== undefined && interruption.isReason(failure));
   if (failure !== undefined && !wanted) {
-    await inTime(sayFailure(context, failure), interruption);
+    await Promise.race([sayFailure(context, failure), interruption.overdue]);
     return exitCode;
   }
   return interruption.exitCode ?? (wanted ? EXIT_DONE : exitCode);
-}
-
-/** Waits; once interrupted, only for a moment. */
-async function inTime(task: Promise<void>, interruption: Interruption): Promise<void> {
-  const grace = interruption.happened.then(() => new Promise<void>((resolve) => setTimeout(resolve, GRACE_MS)));
-  await Promise.race([task, grace]);
 }
 
 // Standard input may still be open: that alone must not keep the process.

@@ -48,6 +48,7 @@ export const readCommand: Command = {
     "on-corrupt": "value",
     json: "flag",
   },
+  readsOnly: true,
   run: read,
 };
 

@@ -28,6 +28,7 @@ export const verifyCommand: Command = {
   summary: "check every byte of a log",
   details: DETAILS,
   options: { json: "flag" },
+  readsOnly: true,
   run: verify,
 };
 

@@ -66,11 +66,13 @@ export class LoadedIndex {
     }
   }
 
-  /** Completes the samples from the `.log` itself where rows are missing. */
+  /** Completes the samples from the `.log` itself where rows are missing, as far as its batches follow each other. */
   async complete(position: number, walk: BatchWalk): Promise<void> {
     if (this.position >= position) return;
     await walk(this.position, position, (bytes, at, batchPosition) => {
       const header = readHeader(bytes, at);
+      // The CRC does not cover the base offset: from a wrong one on nothing can be told.
+      if (batchPosition !== this.position || !this.#continues(header.baseOffset)) return;
       this.#add(header.baseOffset, header.lastOffset, batchPosition, header.bytes, header.maxTimestamp);
     });
   }
@@ -104,9 +106,13 @@ export class LoadedIndex {
   #takeBatchRow(bytes: Uint8Array, at: number, limit: number): boolean {
     const row = readBatchRow(bytes, at);
     if (row === undefined || row.position !== this.position || row.position + row.bytes > limit) return false;
-    if (this.#holes ? row.baseOffset < this.nextOffset : row.baseOffset !== this.nextOffset) return false;
+    if (!this.#continues(row.baseOffset)) return false;
     this.#add(row.baseOffset, row.lastOffset, row.position, row.bytes, row.runningMaxTimestamp);
     return true;
+  }
+
+  #continues(baseOffset: number): boolean {
+    return this.#holes ? baseOffset >= this.nextOffset : baseOffset === this.nextOffset;
   }
 
   #add(baseOffset: number, lastOffset: number, position: number, bytes: number, maxTimestamp: number): void {

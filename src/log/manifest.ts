@@ -65,7 +65,7 @@ export function decodeManifest(bytes: Uint8Array, file: string): Manifest | unde
   }
   const { format, incompatible, id, topic, shards } = fields;
   if (typeof format !== "number" || typeof incompatible !== "number") return undefined;
-  if (format > FORMAT || (incompatible & ~KNOWN_INCOMPATIBLE) !== 0) {
+  if (format > FORMAT || hasUnknownBits(incompatible)) {
     throw new LogError(
       "FORMAT_TOO_NEW",
       `Cannot open the log: ${file} has format ${format} (features ${incompatible}), this version knows format ${FORMAT}; ` +
@@ -77,6 +77,11 @@ export function decodeManifest(bytes: Uint8Array, file: string): Manifest | unde
   if (idBytes?.length !== 16 || typeof topic !== "string" || !isTopic(topic)) return undefined;
   if (typeof shards !== "number" || !Number.isSafeInteger(shards) || shards < 1 || shards > 65_536) return undefined;
   return { id: idBytes, topic, shards };
+}
+
+/** Bit operations drop what is above 32 bits. */
+function hasUnknownBits(incompatible: number): boolean {
+  return incompatible < 0 || incompatible > 0xffff_ffff || (incompatible & ~KNOWN_INCOMPATIBLE) !== 0;
 }
 
 /** What was found of a manifest in a directory. */
@@ -96,8 +101,9 @@ export async function readManifest(vfs: Vfs, directory: string): Promise<FoundMa
   let intact = 0;
   for (const name of MANIFEST_NAMES) {
     const file = `${directory}/${name}`;
-    const bytes = await readSmallFile(vfs, file);
-    if (bytes === undefined) continue;
+    const bytes = await readManifestFile(vfs, file);
+    // An empty file is as a missing one.
+    if (bytes === undefined || bytes.length === 0) continue;
     present++;
     const decoded = decodeManifest(bytes, file);
     if (decoded !== undefined) intact++;
@@ -106,7 +112,8 @@ export async function readManifest(vfs: Vfs, directory: string): Promise<FoundMa
   return { manifest, present, intact };
 }
 
-async function readSmallFile(vfs: Vfs, path: string): Promise<Uint8Array | undefined> {
+/** The content of a copy of the manifest; `undefined` where it is missing. */
+export async function readManifestFile(vfs: Vfs, path: string): Promise<Uint8Array | undefined> {
   let file;
   try {
     file = await vfs.open(path, "read");

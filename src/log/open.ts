@@ -9,12 +9,14 @@ import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../
 import type { Budget } from "../shard/append_buffer.ts";
 import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
-import { type DirectoryEntry, type Vfs, VfsError, type VfsLock } from "../vfs.ts";
+import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { FlushTimer } from "./flush_timer.ts";
+import { takeLock } from "./lock.ts";
 import { EmbeddedLog } from "./log.ts";
 import { isTopic, type Manifest, MANIFEST_NAMES, readManifest, shardDirectory, writeManifest } from "./manifest.ts";
+import { inferManifest } from "./manifest_inference.ts";
 import { type OpenedShard, openShardForReading, openShardForWriting } from "./open_shard.ts";
-import { readOwner, writeOwner } from "./owner.ts";
+import { writeOwner } from "./owner.ts";
 
 /** Shards opened at the same time. */
 const OPEN_AT_ONCE = 8;
@@ -47,8 +49,8 @@ export async function openWith(engine: Engine, directory: string, options: OpenO
 async function openForReading(engine: Engine, directory: string, options: OpenOptions): Promise<EmbeddedLog> {
   const { vfs } = engine;
   const found = await readManifest(vfs, directory);
-  if (found.manifest === undefined) throw await noManifest(vfs, directory, found.present);
-  const { manifest } = found;
+  const manifest = found.manifest ?? await inferManifest(vfs, directory, found.present > 0);
+  if (manifest === undefined) throw await noManifest(vfs, directory, found.present);
   checkAgreement(manifest, options, directory);
   const opened = await openAll(vfs, directory, manifest, options, (place) => openShardForReading(engine, place));
   return new EmbeddedLog({ engine, directory, manifest, opened, timer: undefined, lock: undefined, durability: "os" });
@@ -65,6 +67,8 @@ async function openForWriting(
   // A newer format is refused before anything is written, the lock's file included.
   const before = await readManifest(vfs, directory);
   if (before.manifest === undefined) {
+    const inferred = await inferManifest(vfs, directory, before.present > 0);
+    if (inferred !== undefined) return await openWithoutManifest(engine, directory, options, inferred);
     if (before.present > 0) throw await noManifest(vfs, directory, before.present);
     await refuseForeign(vfs, directory);
     await vfs.makeDirectory(directory);
@@ -106,6 +110,33 @@ async function openForWriting(
   }
 }
 
+/** Holds the lock as a writer does, and writes nothing: what the manifest said is only inferred. */
+async function openWithoutManifest(
+  engine: Engine,
+  directory: string,
+  options: OpenOptions,
+  manifest: Manifest,
+): Promise<EmbeddedLog> {
+  const { vfs } = engine;
+  checkAgreement(manifest, options, directory);
+  const lock = await takeLock(vfs, directory);
+  try {
+    await writeOwner(vfs, directory);
+    const problem = new LogError(
+      "CORRUPT_FILE",
+      `Cannot write the log in ${directory}: both copies of its manifest are damaged or missing; it is open for reading; ` +
+        "bimiplog repair writes them again",
+      { file: `${directory}/${MANIFEST_NAMES[0]}` },
+    );
+    const open = (place: Place): Promise<OpenedShard> => openShardForReading(engine, place, problem);
+    const opened = await openAll(vfs, directory, manifest, options, open);
+    return new EmbeddedLog({ engine, directory, manifest, opened, timer: undefined, lock, durability: "os" });
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
 type Place = Parameters<typeof openShardForReading>[1];
 
 async function openAll(
@@ -130,24 +161,6 @@ async function openAll(
     }
   }
   return opened;
-}
-
-async function takeLock(vfs: Vfs, directory: string): Promise<VfsLock> {
-  try {
-    return await vfs.lock(`${directory}/lock`, "exclusive");
-  } catch (error) {
-    if (!(error instanceof VfsError) || error.code !== "BUSY") throw error;
-    const owner = await readOwner(vfs, directory);
-    const who = owner === undefined ? "another writer" : `process ${owner.pid} (${owner.runtime})`;
-    throw new LogError(
-      "LOCKED",
-      `Cannot open the log in ${directory}: ${who} has it open; close it there, or open with readOnly`,
-      {
-        file: `${directory}/lock`,
-        cause: error,
-      },
-    );
-  }
 }
 
 /** The manifest as it stands under the lock, or a new one. A copy that is missing or damaged is written again. */
@@ -242,7 +255,8 @@ async function refuseForeign(vfs: Vfs, directory: string): Promise<void> {
   );
 }
 
-async function noManifest(vfs: Vfs, directory: string, present: number): Promise<LogError> {
+/** Why there is no log in the directory, or none that can be made out. */
+export async function noManifest(vfs: Vfs, directory: string, present: number): Promise<LogError> {
   if (present > 0) {
     return new LogError("CORRUPT_FILE", `Cannot open the log in ${directory}: its manifest is damaged; restore it`, {
       file: `${directory}/${MANIFEST_NAMES[0]}`,

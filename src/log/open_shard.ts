@@ -3,13 +3,14 @@
  *
  * @module
  */
-import type { InstanceIds } from "../anchor/anchor.ts";
+import { type InstanceIds, sameInstance } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { LogError } from "../errors.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import type { Engine } from "../options.ts";
 import { ShardView } from "../read/shard_view.ts";
 import { analyse, type Analysis, type Verdict } from "../recovery/analyse.ts";
+import { lookForEnd } from "../recovery/hints.ts";
 import { type Inventory, takeInventory } from "../recovery/inventory.ts";
 import { repair } from "../recovery/repair.ts";
 import { restoreIndex } from "../recovery/restore_index.ts";
@@ -107,11 +108,23 @@ function unsyncedSegment(inventory: Inventory, { end, synced }: Analysis): numbe
   return inventory.segments.findLast((segment) => segment.base < end.segment)?.base;
 }
 
-/** Opens a shard for reading: nothing is written, and nothing behind the published end is looked at. */
-export async function openShardForReading(engine: Engine, place: ShardPlace): Promise<OpenedShard> {
+/**
+ * Opens a shard for reading: nothing is written, and nothing behind the published end is looked at.
+ *
+ * @param problem Why a log that was opened for writing can only be read.
+ */
+export async function openShardForReading(
+  engine: Engine,
+  place: ShardPlace,
+  problem?: LogError,
+): Promise<OpenedShard> {
   const started = engine.clock.monotonic();
   const inventory = await takeInventory(engine.vfs, place.directory, place.logId, place.id);
   const found = await analyse(engine.vfs, inventory, place.instance);
+  if (problem !== undefined) {
+    const damaged: Analysis = { ...found, verdict: "corrupt", cutBytes: 0, problem: found.problem ?? problem };
+    return await openDamaged(engine, place, inventory, damaged, started);
+  }
   // Bytes behind the published end may be a torn tail, or a live writer's next batches: not a reader's business.
   const analysis: Analysis = found.problem === undefined ? { ...found, verdict: "clean", cutBytes: 0 } : found;
   const why = "the log was opened with readOnly";
@@ -124,23 +137,23 @@ function openDamaged(
   inventory: Inventory,
   analysis: Analysis,
   started: number,
-): OpenedShard {
+): Promise<OpenedShard> {
   const reason = new LogError("READ_ONLY", analysis.problem!.message, { shard: place.id, cause: analysis.problem });
   return openReadOnly(engine, place, inventory, analysis, started, reason);
 }
 
-function openReadOnly(
+async function openReadOnly(
   engine: Engine,
   place: ShardPlace,
   inventory: Inventory,
   analysis: Analysis,
   started: number,
   reason: LogError,
-): OpenedShard {
+): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const earliest = Math.max(analysis.logStart, inventory.segments[0]?.base ?? 0);
-  const end = publishedEnd(inventory, analysis);
   const { directory, logId, id, instance } = place;
+  const end = await publishedEnd(vfs, inventory, analysis, instance);
   const publication = new AnchorPublication(
     vfs,
     clock,
@@ -161,11 +174,23 @@ function openReadOnly(
   };
 }
 
-/** What a scan finds behind the anchor may still be in flight: a reader stops where the anchor says. */
-function publishedEnd(inventory: Inventory, analysis: Analysis): End {
-  const written = inventory.anchor?.written;
-  if (analysis.fromCleanMark || written === undefined || analysis.verdict === "corrupt") return analysis.end;
-  return written.nextOffset < analysis.end.nextOffset ? written : analysis.end;
+/**
+ * What a scan finds behind the anchor may still be in flight: a reader stops where the anchor says. An anchor of another
+ * instance was not written since: it may lag far behind what is durable, or name a place that others' batches have now.
+ */
+async function publishedEnd(
+  vfs: Vfs,
+  inventory: Inventory,
+  analysis: Analysis,
+  instance: InstanceIds,
+): Promise<End> {
+  const { anchor } = inventory;
+  if (anchor === undefined || analysis.fromCleanMark || analysis.verdict === "corrupt") return analysis.end;
+  const { written } = anchor;
+  const areKnown = sameInstance(anchor.instance, anchor.instance) && sameInstance(instance, instance);
+  const isOther = areKnown && !sameInstance(anchor.instance, instance);
+  if (isOther || written.nextOffset >= analysis.end.nextOffset) return analysis.end;
+  return (await lookForEnd(vfs, inventory, written)).kind === "found" ? written : analysis.end;
 }
 
 /** Makes sure that rows can go on behind the end. */

@@ -33,6 +33,7 @@ export class ScannedUserStream implements UserStream {
     if (last !== undefined && (!Number.isSafeInteger(last) || last < 0)) {
       throw new RangeError(`Cannot read: last must be a whole number from 0, not ${String(last)}`);
     }
+    if (follow) return this.#follow(options);
     return last === undefined && !reverse ? this.#forward(options) : this.#bounded(options);
   }
 
@@ -48,33 +49,48 @@ export class ScannedUserStream implements UserStream {
     return head;
   }
 
-  #scan(options: ReadOptions): AsyncIterableIterator<LogRecord> {
+  #scan(options: ReadOptions, findStart?: () => Promise<number>): AsyncIterableIterator<LogRecord> {
     this.#assertOpen();
-    return new RecordReader([this.#view], options, this.#codecs, (cursor) => this.#matches(cursor));
+    const matches = (cursor: ShardCursor): boolean => this.#matches(cursor);
+    return new RecordReader([this.#view], options, this.#codecs, {
+      matches,
+      ...(findStart === undefined ? {} : { findStart }),
+    });
   }
 
-  async *#forward({ from, before, follow, signal }: UserReadOptions): AsyncGenerator<LogRecord> {
-    for await (const record of this.#scan(readOptions(from, follow ?? false, signal))) {
+  /** A reader, not a generator: its `return` ends a step that waits. */
+  #follow(options: UserReadOptions): AsyncIterableIterator<LogRecord> {
+    const { last, from, signal } = options;
+    const findStart = async (): Promise<number> => {
+      const { end } = this.#view.publication;
+      const kept = await this.#newest(options);
+      return kept[0]?.offset ?? Math.max(end.nextOffset, from ?? 0);
+    };
+    return this.#scan(readOptions(from, true, signal), last === undefined ? undefined : findStart);
+  }
+
+  async *#forward({ from, before, signal }: UserReadOptions): AsyncGenerator<LogRecord> {
+    for await (const record of this.#scan(readOptions(from, false, signal))) {
       if (before !== undefined && record.offset >= before) return;
       yield record;
     }
   }
 
-  /** Remembers as many records as are asked for, at most, and hands them out at the end. */
-  async *#bounded(
-    { last = Infinity, from, before, reverse, follow, signal }: UserReadOptions,
-  ): AsyncGenerator<LogRecord> {
+  async *#bounded(options: UserReadOptions): AsyncGenerator<LogRecord> {
+    const kept = await this.#newest(options);
+    yield* options.reverse ? kept.reverse() : kept;
+  }
+
+  /** The newest records in the bounds, oldest first; no more of them are held than are asked for, nearly. */
+  async #newest({ last = Infinity, from, before, signal }: UserReadOptions): Promise<LogRecord[]> {
     let kept: LogRecord[] = [];
-    let next = this.#view.publication.end.nextOffset;
+    if (last === 0) return kept;
     for await (const record of this.#scan(readOptions(from, false, signal))) {
       if (before !== undefined && record.offset >= before) break;
       kept.push(record);
       if (kept.length >= 2 * last + 1024) kept = kept.slice(-last);
-      next = Math.max(next, record.offset + 1);
     }
-    kept = last === 0 ? [] : kept.slice(-last);
-    yield* reverse ? kept.reverse() : kept;
-    if (follow) yield* this.#scan(readOptions(next, true, signal));
+    return kept.slice(-last);
   }
 
   #matches(cursor: ShardCursor): boolean {

@@ -33,15 +33,20 @@ export interface ReadOptions extends SignalOptions {
 /** So often a merging follower looks again at the shards that had nothing more, in records. */
 const REJOIN_STEPS = 64;
 
-/** Internal: which records count at all. */
-export type RecordFilter = (cursor: ShardCursor) => boolean;
+/** What readers of one user add to the options. */
+export interface Narrowing {
+  /** Which records count at all. */
+  readonly matches: (cursor: ShardCursor) => boolean;
+  /** Finds the first offset when the reader takes its first step, instead of `from`. */
+  readonly findStart?: () => Promise<number>;
+}
 
 /** The iterator behind `log.read`. */
 export class RecordReader implements AsyncIterableIterator<LogRecord> {
   readonly #views: readonly ShardView[];
   readonly #options: ReadOptions;
   readonly #codecs: Codecs;
-  readonly #filter: RecordFilter | undefined;
+  readonly #narrowing: Narrowing | undefined;
   #cursors: ShardCursor[] | undefined = undefined;
   /** Cursors that stand on a record, the next one to hand out last. */
   #standing: ShardCursor[] = [];
@@ -59,11 +64,11 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   /** Steps since the cursors that had nothing more were asked again. */
   #steps = 0;
 
-  constructor(views: readonly ShardView[], options: ReadOptions, codecs: Codecs, filter?: RecordFilter) {
+  constructor(views: readonly ShardView[], options: ReadOptions, codecs: Codecs, narrowing?: Narrowing) {
     this.#views = views;
     this.#options = options;
     this.#codecs = codecs;
-    this.#filter = filter;
+    this.#narrowing = narrowing;
     this.#left = options.limit ?? Infinity;
     this.#latest = options.from === "latest" ? views.map(publishedNow) : undefined;
   }
@@ -101,10 +106,8 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   /** The fast path: one cursor, and its next record is in memory. */
   #tryNext(): IteratorResult<LogRecord> | undefined {
     const cursors = this.#cursors;
-    if (this.#done || cursors === undefined || cursors.length !== 1 || this.#left <= 0 || this.#filter !== undefined) {
-      return;
-    }
-    if (this.#skip > 0 || this.#options.signal?.aborted) return;
+    if (this.#done || cursors === undefined || cursors.length !== 1 || this.#left <= 0) return;
+    if (this.#narrowing !== undefined || this.#skip > 0 || this.#options.signal?.aborted) return;
     const cursor = cursors[0];
     if (!cursor.nextInMemory()) return;
     this.#left--;
@@ -114,14 +117,14 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   async #nextSlow(): Promise<IteratorResult<LogRecord>> {
     try {
       for (;;) {
-        this.#options.signal?.throwIfAborted();
         if (this.#done || this.#left <= 0) break;
+        this.#options.signal?.throwIfAborted();
         this.#cursors ??= await this.#open();
         const cursor = await this.#advance();
         if (cursor !== undefined) {
           const record = new StoredRecord(cursor.view.id, cursor.decoder);
           if (this.#skip > 0) this.#skip--;
-          else if (this.#filter === undefined || this.#filter(cursor)) {
+          else if (this.#narrowing === undefined || this.#narrowing.matches(cursor)) {
             this.#left--;
             return { done: false, value: record };
           }
@@ -129,7 +132,8 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
       }
     } catch (error) {
       await this.#finish();
-      throw asLogError(error, "read the log");
+      const { signal } = this.#options;
+      throw signal?.aborted && error === signal.reason ? error : asLogError(error, "read the log");
     }
     await this.#finish();
     return { done: true, value: undefined };
@@ -149,9 +153,8 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     let surplus = -(last ?? 0);
     for (const [i, view] of this.#views.entries()) {
       await view.publication.refresh();
-      let start: CursorStart = this.#latest === undefined
-        ? await resolveStart(view, from ?? "earliest")
-        : { from: await this.#latest[i] };
+      const found = this.#latest === undefined ? await this.#narrowing?.findStart?.() : await this.#latest[i];
+      let start: CursorStart = found === undefined ? await resolveStart(view, from ?? "earliest") : { from: found };
       if (last !== undefined) {
         if (start.fromTime !== undefined) start = { from: await this.#firstOffset(view, start) };
         const counted = await resolveLast(view, last);

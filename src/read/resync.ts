@@ -3,7 +3,16 @@
  *
  * @module
  */
-import { batchFault, headerDigest, readHeader } from "../batch/format.ts";
+import {
+  batchFault,
+  type BatchHeader,
+  HEADER_BYTES,
+  headerDigest,
+  headerFault,
+  LAST_OFFSET_DELTA_AT,
+  readHeader,
+} from "../batch/format.ts";
+import { readI32 } from "../bytes.ts";
 import { isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "../index/rows.ts";
 import { indexPath } from "../segment/names.ts";
 import { findBatch, type Found } from "../segment/search.ts";
@@ -13,8 +22,9 @@ import type { ShardView } from "./shard_view.ts";
 const READ_BYTES: number = 256 * 1024;
 
 /**
- * The first intact batch behind `position`. The index knows where batches start, so it is asked first; without it the bytes are searched, and
- * a candidate counts only where another batch, or the end, follows it: a value may hold bytes that look like a batch.
+ * The first intact batch behind the damaged one at `position`, which has to begin with offset `minOffset` - 1. A value may hold
+ * whole batches of another log, or of this one, so an intact batch alone proves nothing. The index knows where batches
+ * start and is asked first; then the lengths that the damaged headers name. Without those the bytes are searched.
  */
 export async function resync(
   view: ShardView,
@@ -26,12 +36,54 @@ export async function resync(
 ): Promise<Found | undefined> {
   const indexed = await fromIndex(view, file, base, position, limit, minOffset);
   if (indexed !== undefined) return indexed;
+  const named = await byHeaders(file, position, limit, minOffset - 1);
+  return named === "unknown" ? await bySearch(view, file, position, limit, minOffset) : named;
+}
+
+/** Goes from damaged header to damaged header. `undefined`: they lead to the end; `unknown`: they lead nowhere. */
+async function byHeaders(
+  file: VfsFile,
+  position: number,
+  limit: number,
+  firstOffset: number,
+): Promise<Found | "unknown" | undefined> {
+  let expected = firstOffset;
+  for (let at = position;;) {
+    const header = await headerAt(file, at, limit);
+    // The base offset of the first one may be what is damaged.
+    if (header === undefined || (at > position && header.baseOffset !== expected)) return "unknown";
+    at += header.bytes;
+    expected += header.lastOffset - header.baseOffset + 1;
+    if (at === limit) return undefined;
+    const next = await batchAt(file, at, limit);
+    if (next !== undefined) return next.baseOffset > firstOffset ? next : "unknown";
+  }
+}
+
+/**
+ * The first intact batch that begins with the offset behind the damaged one, as far as its header tells; else the first one that
+ * another batch, or the end, follows.
+ */
+async function bySearch(
+  view: ShardView,
+  file: VfsFile,
+  position: number,
+  limit: number,
+  minOffset: number,
+): Promise<Found | undefined> {
+  const head = new Uint8Array(HEADER_BYTES);
+  const isWhole = await file.read(head, position) === HEADER_BYTES;
+  const wanted = isWhole ? minOffset + readI32(head, LAST_OFFSET_DELTA_AT) : -1;
   const maxOffset = view.publication.end.nextOffset - 1;
+  let first: Found | undefined;
   for (let from = position + 1;;) {
     const found = await findBatch(file, from, limit, minOffset, maxOffset);
-    if (found === undefined) return undefined;
+    if (found === undefined || found.baseOffset === wanted) return found ?? first;
     const next = found.position + found.bytes;
-    if (next === limit || (await batchAt(file, next, limit))?.baseOffset === found.lastOffset + 1) return found;
+    if (first === undefined) {
+      const follows = next === limit || (await batchAt(file, next, limit))?.baseOffset === found.lastOffset + 1;
+      if (follows) first = found;
+    }
     from = found.position + 1;
   }
 }
@@ -54,6 +106,7 @@ async function fromIndex(
   try {
     const buffer = new Uint8Array(READ_BYTES);
     let start = 0;
+    let covered = 0;
     for (;;) {
       const read = await index.read(buffer, start);
       const bytes = buffer.subarray(0, read);
@@ -65,6 +118,11 @@ async function fromIndex(
       for (let length = rowLength(bytes, at); length > 0; length = rowLength(bytes, at)) {
         const row = rowType(bytes, at) === ROW_BATCH ? readBatchRow(bytes, at) : undefined;
         at += length;
+        if (row !== undefined) {
+          // Rows go on behind damage that was there when they were made again: what lies between has none.
+          if (row.position !== covered) return undefined;
+          covered += row.bytes;
+        }
         if (row === undefined || row.position <= position || row.baseOffset < minOffset) continue;
         const batch = await batchAt(file, row.position, limit);
         if (batch !== undefined && batch.baseOffset === row.baseOffset && batch.digest === row.digest) return batch;
@@ -77,16 +135,21 @@ async function fromIndex(
   }
 }
 
+/** The header at `position` where it can be one, or `undefined`. */
+async function headerAt(file: VfsFile, position: number, limit: number): Promise<BatchHeader | undefined> {
+  const head = new Uint8Array(HEADER_BYTES);
+  if (limit - position < HEADER_BYTES || await file.read(head, position) < HEADER_BYTES) return undefined;
+  return headerFault(head, 0, limit - position) === undefined ? readHeader(head, 0) : undefined;
+}
+
 /** The intact batch that starts at `position`, or `undefined`. */
 async function batchAt(
   file: VfsFile,
   position: number,
   limit: number,
 ): Promise<Found & { digest: number } | undefined> {
-  const head = new Uint8Array(61);
-  if (limit - position < head.length || await file.read(head, position) < head.length) return undefined;
-  const header = readHeader(head, 0);
-  if (header.bytes < head.length || header.bytes > limit - position) return undefined;
+  const header = await headerAt(file, position, limit);
+  if (header === undefined) return undefined;
   const batch = new Uint8Array(header.bytes);
   const read = await file.read(batch, position);
   if (batchFault(batch, 0, read) !== undefined) return undefined;

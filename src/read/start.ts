@@ -51,9 +51,11 @@ export async function resolveStart(view: ShardView, start: Start): Promise<Curso
 async function resolveTime(view: ShardView, time: number): Promise<CursorStart> {
   if (!Number.isFinite(time)) throw new TypeError("Cannot read from a time: the Date is invalid");
   for (const base of await view.bases()) {
-    const { samples } = await view.index(base);
-    if (samples.length === 0 || samples.maxTimestamp < time) continue;
-    const sample = samples.sample(Math.max(0, samples.findTime(time)));
+    const { samples, position } = await view.index(base);
+    // What stands behind damage is in no sample where there are no rows of it: it may be late enough.
+    const isWhole = position >= await view.limit(base);
+    if (isWhole && (samples.length === 0 || samples.maxTimestamp < time)) continue;
+    const sample = samples.length === 0 ? { baseOffset: base } : samples.sample(Math.max(0, samples.findTime(time)));
     return { from: Math.max(sample.baseOffset, view.publication.earliest), fromTime: time };
   }
   return { from: view.publication.end.nextOffset, fromTime: time };

@@ -5,12 +5,14 @@
  */
 import { type InstanceIds, sameInstance } from "../anchor/anchor.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
+import { equalBytes } from "../bytes.ts";
 import { LogError } from "../errors.ts";
 import { findBatch, type Found } from "../segment/search.ts";
 import { logPath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
-import { gatherHints, lookForEnd } from "./hints.ts";
+import { gatherHints, type Hints, lookForEnd } from "./hints.ts";
 import type { Inventory } from "./inventory.ts";
+import { findForeign } from "./owners.ts";
 import { scanForward, type ScanResult, type ScanRules } from "./scan.ts";
 
 /**
@@ -42,6 +44,18 @@ export interface Analysis {
 
 /** Analyses a shard from its files. */
 export async function analyse(vfs: Vfs, inventory: Inventory, instance: InstanceIds): Promise<Analysis> {
+  const analysis = await analyseFiles(vfs, inventory, instance);
+  if (!inventory.isRepairing) return analysis;
+  const { shard, directory } = inventory;
+  const problem = new LogError(
+    "CORRUPT_FILE",
+    `Cannot write shard ${shard}: a repair of it was interrupted; run bimiplog repair again`,
+    { shard, file: directory },
+  );
+  return { ...analysis, verdict: "corrupt", cutBytes: 0, laterSegments: [], problem };
+}
+
+async function analyseFiles(vfs: Vfs, inventory: Inventory, instance: InstanceIds): Promise<Analysis> {
   const { state, anchor, segments, shard } = inventory;
   const epoch = Math.max(state?.epoch ?? 0, anchor?.epoch ?? 0);
   const base = {
@@ -58,7 +72,8 @@ export async function analyse(vfs: Vfs, inventory: Inventory, instance: Instance
     return { ...base, verdict: "clean", end: clean, synced: clean, problem: undefined, fromCleanMark: true };
   }
   const hints = await gatherHints(vfs, inventory, instance);
-  const rules: ScanRules = { holes: state?.holes ?? false, maxEpoch: state?.epoch };
+  // An anchor of a later epoch shows that the newer slot of the state is lost.
+  const rules: ScanRules = { holes: state?.holes ?? false, maxEpoch: state === undefined ? undefined : epoch };
   const scan = await scanForward(vfs, inventory, hints.start, rules);
   const synced = state?.clean !== undefined && hints.start.end === state.clean
     ? state.clean
@@ -67,16 +82,21 @@ export async function analyse(vfs: Vfs, inventory: Inventory, instance: Instance
     : emptyEnd(segments[0].base);
   const found = { ...base, epoch: Math.max(epoch, scan.epoch), synced };
 
+  // Intact batches in order, and not those that were written here. What lies before the start was not looked at.
+  const isForeign = state !== undefined &&
+    hints.misplaced.some(({ nextOffset }) => nextOffset > hints.start.nextOffset && nextOffset <= scan.end.nextOffset);
+  const problem = await foreignError(vfs, inventory, isForeign);
+  if (problem !== undefined) return { ...found, verdict: "corrupt", end: unreadableEnd(scan.end), problem };
   if (state === undefined) {
     const problem = new LogError(
       "CORRUPT_FILE",
       `Cannot write shard ${shard}: its state file is missing or damaged, so nobody knows which epoch came last; ` +
-        "it is open for reading",
+        "it is open for reading; bimiplog repair writes it again",
       { shard, file: `${inventory.directory}/state` },
     );
-    return { ...found, verdict: "corrupt", end: await salvageEnd(vfs, inventory, scan), problem };
+    return { ...found, verdict: "corrupt", end: await salvageEnd(vfs, inventory, scan, hints.required, rules), problem };
   }
-  if (scan.end.nextOffset < hints.required) return await analyseLoss(vfs, inventory, scan, hints.required, found);
+  if (scan.end.nextOffset < hints.required) return await analyseLoss(vfs, inventory, scan, hints, rules, found);
   // While the page cache lives, what stands behind the last write is no lost write: a value may look like a batch.
   const isSame = anchor !== undefined && sameInstance(anchor.instance, instance);
   const later = !isSame && await somethingLater(vfs, inventory, scan);
@@ -107,22 +127,46 @@ async function analyseLoss(
   vfs: Vfs,
   inventory: Inventory,
   scan: ScanResult,
-  required: number,
+  { required, isShort }: Hints,
+  rules: ScanRules,
   found: Omit<Analysis, "verdict" | "end" | "problem">,
 ): Promise<Analysis> {
   const { shard, directory } = inventory;
   const file = logPath(directory, scan.end.segment);
-  if (scan.restBytes === 0 && scan.laterSegments.length === 0) {
-    return { ...found, verdict: "loss", end: scan.end, problem: lossError(shard, scan.end.nextOffset, required) };
+  const isOnlyGone = scan.restBytes === 0 || (isShort && !await somethingLater(vfs, inventory, scan));
+  if (isOnlyGone && scan.laterSegments.length === 0) {
+    const problem = lossError(shard, scan.end.nextOffset, required);
+    return { ...found, verdict: "loss", end: scan.end, cutBytes: scan.restBytes, problem };
   }
   const what = scan.fault ?? `segment ${scan.laterSegments[0]} does not continue it`;
   const problem = new LogError(
     "CORRUPT_BATCH",
     `Cannot write shard ${shard}: the batch at offset ${scan.end.nextOffset} (${file}, position ${scan.end.position}) is damaged: ` +
-      `${what}; it is open for reading, see bimiplog verify`,
+      `${what}; it is open for reading; see bimiplog verify and bimiplog repair`,
     { shard, file, position: scan.end.position, range: [scan.end.nextOffset, required - 1] },
   );
-  return { ...found, verdict: "corrupt", end: await salvageEnd(vfs, inventory, scan), problem };
+  return { ...found, verdict: "corrupt", end: await salvageEnd(vfs, inventory, scan, required, rules), problem };
+}
+
+/** Why nothing in the directory may be read as this shard's; `undefined` where nothing speaks against it. */
+async function foreignError(vfs: Vfs, inventory: Inventory, isForeign: boolean): Promise<LogError | undefined> {
+  const { directory, shard, logId, segments } = inventory;
+  const bases = [...new Set([segments[0].base, segments[segments.length - 1].base])];
+  const owner = await findForeign(vfs, directory, logId, shard, bases);
+  if (owner === undefined && !isForeign) return undefined;
+  const whose = owner === undefined
+    ? "the segments are intact, but not those that state and anchor speak of"
+    : `${owner.file} belongs to ${equalBytes(owner.logId, logId) ? `shard ${owner.shard}` : "another log"}`;
+  return new LogError(
+    "CORRUPT_FILE",
+    `Cannot use shard ${shard}: ${whose}; move the files back to where they belong`,
+    { shard, file: owner?.file ?? directory },
+  );
+}
+
+/** An end with no segment in front of it: readers are told that the files are missing, and get no record. */
+function unreadableEnd({ nextOffset }: End): End {
+  return { ...emptyEnd(-1), nextOffset };
 }
 
 function lossError(shard: number, have: number, required: number): LogError {
@@ -176,8 +220,17 @@ async function findIn(
   }
 }
 
-/** Behind the last intact batch of a damaged shard: readers get there by skipping what is damaged. */
-async function salvageEnd(vfs: Vfs, inventory: Inventory, scan: ScanResult): Promise<End> {
+/**
+ * Behind the last intact batch of a damaged shard: readers get there by skipping what is damaged. Offsets up to `required`
+ * were acknowledged: readers must come across what is left of them, and say that it is damaged.
+ */
+async function salvageEnd(
+  vfs: Vfs,
+  inventory: Inventory,
+  scan: ScanResult,
+  required: number,
+  rules: ScanRules,
+): Promise<End> {
   let end = scan.end;
   for (const segment of inventory.segments) {
     if (segment.base < end.segment) continue;
@@ -188,6 +241,11 @@ async function salvageEnd(vfs: Vfs, inventory: Inventory, scan: ScanResult): Pro
     for (let from = end.position;;) {
       const found = await findIn(vfs, inventory, segment.base, from, segment.bytes, end.nextOffset);
       if (found === undefined) break;
+      // Where nothing was skipped, another offset than the next one is a damaged one: the CRC does not cover it.
+      if (found.position === end.position && found.baseOffset !== end.nextOffset && !rules.holes) {
+        from = found.position + 1;
+        continue;
+      }
       from = found.position + found.bytes;
       end = {
         ...end,
@@ -197,5 +255,7 @@ async function salvageEnd(vfs: Vfs, inventory: Inventory, scan: ScanResult): Pro
       };
     }
   }
-  return end;
+  if (end.nextOffset >= required) return end;
+  const bytes = inventory.segments.find((segment) => segment.base === end.segment)?.bytes ?? end.position;
+  return { ...end, nextOffset: required, position: bytes };
 }

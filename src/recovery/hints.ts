@@ -27,6 +27,10 @@ export interface Hints {
   readonly start: Start;
   /** Records before this offset were acknowledged for good: not finding them is not a torn tail. */
   readonly required: number;
+  /** The files end before the end that requires them: nothing there is wrong, it is only gone. */
+  readonly isShort: boolean;
+  /** Ends of the state's own epoch with another batch where theirs should be: damage, or another file. */
+  readonly misplaced: readonly End[];
 }
 
 /** What a file says about a hint. */
@@ -82,13 +86,17 @@ export async function gatherHints(vfs: Vfs, inventory: Inventory, instance: Inst
   const first = segments[Math.max(0, segments.length - 2)];
   let start: Start = { segment: first.base, position: 0, nextOffset: first.base, epoch: 0, end: undefined };
   let required = 0;
+  let isShort = false;
+  const misplaced: End[] = [];
   for (const { end, isCurrent } of ends) {
     const found = await lookForEnd(vfs, inventory, end);
     if (found.kind === "other" && !(isCurrent && end.last !== undefined)) continue;
+    if (end.nextOffset >= required) isShort = found.kind === "short";
     required = Math.max(required, end.nextOffset);
+    if (found.kind === "other" && end.nextOffset > segments[0].base) misplaced.push(end);
     if (found.kind === "found" && (start.end === undefined || end.nextOffset > start.nextOffset)) {
       start = { segment: end.segment, position: end.position, nextOffset: end.nextOffset, epoch: found.epoch, end };
     }
   }
-  return { start, required };
+  return { start, required, isShort, misplaced };
 }

@@ -7,7 +7,8 @@ import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { logPath, segmentBases } from "../segment/names.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
+import { INTENT_NAME } from "./rebuild_intent.ts";
 
 /** One `.log` file. */
 export interface SegmentFile {
@@ -18,12 +19,16 @@ export interface SegmentFile {
 /** The files of a shard. */
 export interface Inventory {
   readonly directory: string;
+  /** The log that the directory should belong to. */
+  readonly logId: Uint8Array;
   readonly shard: number;
   /** In the order of their offsets. */
   readonly segments: readonly SegmentFile[];
   /** `undefined`: no file, or no valid slot. */
   readonly state: State | undefined;
   readonly anchor: Anchor | undefined;
+  /** An explicit repair was interrupted: files are half the old ones and half the new ones. */
+  readonly isRepairing: boolean;
 }
 
 /**
@@ -34,7 +39,8 @@ export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Arr
   const state = await readSlotFile(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
   const anchor = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   const segments: SegmentFile[] = [];
-  for (const base of await listBases(vfs, directory)) {
+  const entries = await listEntries(vfs, directory);
+  for (const base of segmentBases(entries)) {
     const file = await vfs.open(logPath(directory, base), "read");
     try {
       segments.push({ base, bytes: await file.size() });
@@ -44,17 +50,23 @@ export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Arr
   }
   return {
     directory,
+    logId,
     shard,
     segments,
     state: state === undefined ? undefined : readState(state),
     anchor: anchor === undefined ? undefined : readAnchor(anchor),
+    isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
   };
 }
 
 /** Base offsets of the segments in a shard's directory; none where there is no directory. */
 export async function listBases(vfs: Vfs, directory: string): Promise<number[]> {
+  return segmentBases(await listEntries(vfs, directory));
+}
+
+async function listEntries(vfs: Vfs, directory: string): Promise<DirectoryEntry[]> {
   try {
-    return segmentBases(await vfs.list(directory));
+    return await vfs.list(directory);
   } catch (error) {
     if (error instanceof VfsError && error.code === "NOT_FOUND") return [];
     throw error;

@@ -62,10 +62,13 @@ export class SegmentProbe {
     return { baseOffset, lastOffset, bytes, epoch, digest: headerDigest(batch, 0) };
   }
 
-  /** True where offsets can go on with `offset` at `position`: the header there says so, or the segment ends as it should. */
+  /**
+   * True where offsets can go on with `offset` at `position`: the header there says so, or the segment ends as it should. The last
+   * segment ends where state or anchor say, at the end of a batch; where they say nothing every end is right.
+   */
   async continuesAt(position: number, offset: number): Promise<boolean> {
     const { limit, nextBase, promised } = this.bounds;
-    if (position === limit) return nextBase === undefined ? offset >= promised : offset === nextBase;
+    if (position === limit) return offset === (nextBase ?? promised) || (nextBase === undefined && promised === 0);
     if (nextBase !== undefined && offset >= nextBase) return false;
     const raw = await this.header(position);
     return raw !== undefined && raw[MAGIC_AT] === MAGIC && readHeader(raw, 0).baseOffset === offset;
@@ -116,7 +119,8 @@ export class SegmentProbe {
     const { baseOffset, lastOffset, bytes } = readHeader(raw, 0);
     const next = position + bytes;
     if (baseOffset === expected) {
-      if (!this.#isWithin(next, lastOffset + 1)) return undefined;
+      // A header that may be damaged is not believed to have more records than bytes.
+      if (!this.#isWithin(next, lastOffset + 1) || lastOffset - baseOffset >= bytes) return undefined;
       const isSure = await this.continuesAt(next, lastOffset + 1) || await this.intactAt(position) !== undefined;
       return isSure ? { position: next, baseOffset: lastOffset + 1 } : undefined;
     }

@@ -3,6 +3,11 @@
  *
  * @module
  */
+import type { InstanceIds } from "../anchor/anchor.ts";
+import type { End } from "../anchor/end.ts";
+import type { Codecs } from "../batch/codecs.ts";
+import type { Vfs } from "../vfs.ts";
+import type { ScanRules } from "./scan.ts";
 
 /** What a repair does about one thing that is wrong. */
 export type RepairAction =
@@ -129,4 +134,34 @@ export function replaceLastHeader(draft: Draft, from: number, header: Uint8Array
   last.to = from;
   if (last.from === from) draft.pieces.pop();
   draft.pieces.push({ kind: "batch", from, to, header });
+}
+
+/** Where a shard lies and to which log it belongs. */
+export interface PlanPlace {
+  readonly directory: string;
+  readonly logId: Uint8Array;
+  readonly shard: number;
+  readonly instance: InstanceIds;
+}
+
+/** What examining a shard needs to know. */
+export interface ExamineTask {
+  readonly vfs: Vfs;
+  readonly codecs: Codecs;
+  readonly directory: string;
+  readonly logId: Uint8Array;
+  readonly shard: number;
+  readonly rules: ScanRules;
+  /** Ends that state and anchor name. */
+  readonly ends: readonly End[];
+  /** Records before this offset were acknowledged. */
+  readonly promised: number;
+  /** Damage in front of this offset is repaired; what does not follow behind it is a tail. */
+  readonly trustedTo: number;
+  /** The state has a clean mark: nothing may stand behind the end. */
+  readonly isClosed: boolean;
+  /** All segments, to look for the place a batch came from. */
+  readonly drafts: readonly Draft[];
+  /** Called with the bytes just passed. */
+  readonly passed: (bytes: number) => void;
 }

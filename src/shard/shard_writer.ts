@@ -60,7 +60,7 @@ export class ShardWriter implements Shard, Flushable {
     this.#syncTarget = committer.synced.nextOffset;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
     this.#buffer = new AppendBuffer(next, context.epoch, batchBytes, flushBytes, context.budget);
-    this.#queue = new WriteQueue(this.#buffer, committer);
+    this.#queue = new WriteQueue(this.#buffer, committer, flushBytes);
     this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard);
   }
 

@@ -10,8 +10,11 @@ import type { Committer } from "./committer.ts";
 
 /** So many bodies at most: what the threads of the runtimes can work on, and one filled buffer by default. */
 const MAX_IN_FLIGHT = 8;
-/** Less than this is not worth a write of its own while another is under way: it waits and goes with what comes next. */
-const MIN_AHEAD_BYTES: number = 256 * 1024;
+/**
+ * Of what triggers a flush, less than this part is not worth a write of its own while another is under way: it waits and goes
+ * with what comes next. By default 256 KiB.
+ */
+const MIN_AHEAD_PART = 1 / 4;
 
 interface Entry {
   readonly chunk: Chunk;
@@ -23,11 +26,13 @@ interface Entry {
 export class WriteQueue {
   readonly #buffer: AppendBuffer;
   readonly #committer: Committer;
+  readonly #minAheadBytes: number;
   #entries: Entry[] = [];
 
-  constructor(buffer: AppendBuffer, committer: Committer) {
+  constructor(buffer: AppendBuffer, committer: Committer, flushBytes: number) {
     this.#buffer = buffer;
     this.#committer = committer;
+    this.#minAheadBytes = flushBytes * MIN_AHEAD_PART;
   }
 
   /** Writes the oldest chunk, or waits for its write, and makes it known. */
@@ -53,7 +58,7 @@ export class WriteQueue {
       const last = this.#entries[this.#entries.length - 1];
       const chunk = this.#buffer.peek();
       if (last === undefined || last.body === undefined || chunk === undefined) return;
-      if (chunk.sealed < MIN_AHEAD_BYTES || !this.#committer.canSubmit(chunk)) return;
+      if (chunk.sealed < this.#minAheadBytes || !this.#committer.canSubmit(chunk)) return;
       this.#start(this.#buffer.take()!);
     }
   }
@@ -75,7 +80,13 @@ export class WriteQueue {
       this.#entries.push({ chunk, body: undefined });
       return;
     }
-    const done = this.#committer.submit(chunk);
+    let done: MaybePromise<void>;
+    try {
+      done = this.#committer.submit(chunk);
+    } catch (error) {
+      // Whoever appends has nothing to do with it: its record is taken.
+      done = Promise.reject(error);
+    }
     // A failure is told when its turn comes; until then it must not count as unhandled.
     if (done instanceof Promise) done.catch(() => {});
     this.#entries.push({ chunk, body: { done } });

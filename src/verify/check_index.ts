@@ -132,7 +132,7 @@ export class IndexCheck {
     }
   }
 
-  /** After the last batch of a finished segment: nothing but the seal is left. */
+  /** After the last batch of a finished segment that is all there: nothing but the seal is left. */
   finish(nextOffset: number, logBytes: number): void {
     if (this.#over || !this.#toRow()) return;
     const rowAt = this.#windowStart + this.#at;

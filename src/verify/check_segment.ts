@@ -33,8 +33,8 @@ export interface SegmentTask {
   readonly shardEnd: End;
   /** Up to here of the `.log` the index has rows that can be compared. */
   readonly indexedBytes: number;
-  /** Another segment follows, so the index is sealed. */
-  readonly finished: boolean;
+  /** Offset at which the next segment begins, so that this one must end there with a sealed index; `undefined`: it is the last. */
+  readonly sealedAt: number | undefined;
   /** Asked at a fault: true where the end of what was promised lies in front of it, so that it is no damage. */
   readonly isTail: (offset: number, followed: boolean) => boolean;
   readonly observer: Observer;
@@ -93,7 +93,7 @@ class SegmentCheck {
   }
 
   async run(): Promise<SegmentResult> {
-    const { finished, bytes, totals } = this.#task;
+    const { sealedAt, bytes, totals } = this.#task;
     const scanner = this.#scanner;
     totals.segments++;
     totals.bytes += bytes;
@@ -105,7 +105,7 @@ class SegmentCheck {
         this.#task.passed(scanner.size);
         if (fault !== undefined && !await this.#skipDamage(fault)) break;
       } else if (scanner.fault === undefined) {
-        if (finished) this.#index?.finish(this.#expected, bytes);
+        if (sealedAt === this.#expected) this.#index?.finish(sealedAt, bytes);
         break;
       } else if (!await this.#skipDamage(scanner.fault)) break;
     }

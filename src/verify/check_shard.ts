@@ -64,7 +64,7 @@ export async function checkShard(tools: ShardTools, survey: Survey): Promise<voi
       indexedBytes: published,
       lastOffset: (isLast ? limit?.nextOffset ?? required : segments[i + 1].base) - 1,
       shardEnd: unknownEnd(segments[segments.length - 1].base),
-      finished: !isLast && (limit === undefined || base < limit.segment),
+      sealedAt: !isLast && (limit === undefined || base < limit.segment) ? segments[i + 1].base : undefined,
       isTail: (offset, followed) => isUnpublished(offset) || (offset >= required && !followed && !isFollowed),
     }, epoch);
     epoch = result.epoch;

@@ -105,6 +105,11 @@ describe("a varlong", () => {
       }
     }
     assert.equal(readAll(new Uint8Array(64).fill(0x80), (reader) => reader.varlong()).failed, true);
+    // Bits above the 64th: without a look at them these would be small numbers.
+    for (const tenth of [0x02, 0x03, 0x04, 0x40, 0x7f]) {
+      const bytes = Uint8Array.of(0x84, ...new Array<number>(8).fill(0x80), tenth);
+      assert.equal(readAll(bytes, (reader) => reader.varlong()).failed, true, `tenth byte ${tenth}`);
+    }
   });
 
   it("may be longer than necessary, as Kafka reads it", () => {

@@ -1,6 +1,6 @@
 /** `bimiplog append`: lines become records, and nothing that was taken is lost on the way out. */
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { openLog } from "../../mod.ts";
 import { COMMAND, linesOf, Program, run, temporaryLog } from "./program.ts";
@@ -28,22 +28,22 @@ async function values(directory: string): Promise<(string | null)[]> {
 }
 
 describe("append", () => {
-  it("takes a line up to LF, drops a CR before it, keeps empty lines and a last line without LF", async (t) => {
-    const directory = temporaryLog(t);
+  it("takes a line up to LF, drops a CR before it, keeps empty lines and a last line without LF", async () => {
+    const directory = temporaryLog();
     const { code, stdout, stderr } = await run(["append", directory], "one\r\n\n\r\ntw\ro\nä 事件\r\r\nlast\r");
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: "", stderr: "" });
     assert.deepEqual(await values(directory), ["one", "", "", "tw\ro", "ä 事件\r", "last\r"]);
   });
 
-  it("makes no record of an input that is empty, and none behind the last LF", async (t) => {
-    const directory = temporaryLog(t);
+  it("makes no record of an input that is empty, and none behind the last LF", async () => {
+    const directory = temporaryLog();
     assert.equal((await run(["append", directory], "")).code, 0);
     assert.equal((await run(["append", directory], "a\n")).code, 0);
     assert.deepEqual(await values(directory), ["a"]);
   });
 
-  it("keeps bytes as they are, whatever pieces they come in", async (t) => {
-    const directory = temporaryLog(t);
+  it("keeps bytes as they are, whatever pieces they come in", async () => {
+    const directory = temporaryLog();
     const lines = [Uint8Array.of(0xff, 0, 0x80), new Uint8Array(300_000).fill(0x62), Uint8Array.of(0xef, 0xbb, 0xbf)];
     const program = new Program(["append", directory]);
     for (const line of lines) {
@@ -60,23 +60,23 @@ describe("append", () => {
     assert.deepEqual(found, lines);
   });
 
-  it("splits key and value at the first separator; without one there is no key", async (t) => {
-    const directory = temporaryLog(t);
+  it("splits key and value at the first separator; without one there is no key", async () => {
+    const directory = temporaryLog();
     assert.equal((await run(["append", directory, "--key-separator", "="], "a=1\nb=2=3\n=4\n5\nc=\n")).code, 0);
     const records = (await stored(directory)).map(({ key, value }) => [key, value]);
     assert.deepEqual(records, [["a", "1"], ["b", "2=3"], ["", "4"], [null, "5"], ["c", ""]]);
   });
 
-  it("takes a separator of several bytes, and one that begins with a dash", async (t) => {
-    const directory = temporaryLog(t);
+  it("takes a separator of several bytes, and one that begins with a dash", async () => {
+    const directory = temporaryLog();
     assert.equal((await run(["append", directory, "--key-separator", "→→"], "a→b→→c\n→\n")).code, 0);
     assert.equal((await run(["append", directory, "--key-separator", "-"], "x-y\n")).code, 0);
     const records = (await stored(directory)).map(({ key, value }) => [key, value]);
     assert.deepEqual(records, [["a→b", "c"], [null, "→"], ["x", "y"]]);
   });
 
-  it("puts a key where the library puts it, and spreads records without a key", async (t) => {
-    const directory = temporaryLog(t);
+  it("puts a key where the library puts it, and spreads records without a key", async () => {
+    const directory = temporaryLog();
     const keyed = Array.from({ length: 40 }, (_, i) => `user-${i}:v\n`).join("");
     const keyless = `${"x".repeat(1000)}\n`.repeat(400);
     const { code } = await run(["append", directory, "--shards", "3", "--key-separator", ":"], keyed + keyless);
@@ -92,8 +92,8 @@ describe("append", () => {
     assert.deepEqual([...used].sort(), [0, 1, 2]);
   });
 
-  it("goes on in a log that exists, and refuses another number of shards", async (t) => {
-    const directory = temporaryLog(t);
+  it("goes on in a log that exists, and refuses another number of shards", async () => {
+    const directory = temporaryLog();
     await run(["append", directory, "--shards", "2"], "a\n");
     assert.equal((await run(["append", directory, "--shards", "2"], "b\n")).code, 0);
     const { code, stderr } = await run(["append", directory, "--shards", "3"], "c\n");
@@ -102,8 +102,8 @@ describe("append", () => {
     assert.deepEqual((await values(directory)).sort(), ["a", "b"]);
   });
 
-  it("stops at a record that is too large, with the number of its line, and keeps what came before", async (t) => {
-    const directory = temporaryLog(t);
+  it("stops at a record that is too large, with the number of its line, and keeps what came before", async () => {
+    const directory = temporaryLog();
     for (const [bytes, rest] of [[8 * MIB, "\nafter\n"], [40 * MIB, ""]] as const) {
       const input = Buffer.concat([Buffer.from("a\nb\n"), Buffer.alloc(bytes, "x"), Buffer.from(rest)]);
       const { code, stdout, stderr } = await run(["append", directory, "--acks"], input);
@@ -114,16 +114,16 @@ describe("append", () => {
     assert.deepEqual(await values(directory), ["a", "b", "a", "b"]);
   });
 
-  it("takes a record of 5 MiB", async (t) => {
-    const directory = temporaryLog(t);
+  it("takes a record of 5 MiB", async () => {
+    const directory = temporaryLog();
     const line = "y".repeat(5 * MIB);
     assert.equal((await run(["append", directory], `${line}\nz\n`)).code, 0);
     assert.deepEqual(await values(directory), [line, "z"]);
   });
 
   for (const [signal, exitCode] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
-    it(`writes what it took and closes the log at ${signal}`, async (t) => {
-      const directory = temporaryLog(t);
+    it(`writes what it took and closes the log at ${signal}`, async () => {
+      const directory = temporaryLog();
       const program = new Program(["append", directory, "--acks"]);
       program.write("a\nb\nhalf a li");
       await program.lines(2);
@@ -134,22 +134,21 @@ describe("append", () => {
     });
   }
 
-  it("writes a large input that is still coming in at SIGTERM as far as it was acknowledged, and closes", async (t) => {
-    const directory = temporaryLog(t);
+  it("writes a large input that is still coming in at SIGTERM as far as it was acknowledged, and closes", async () => {
+    const directory = temporaryLog();
     const program = new Program(["append", directory, "--acks", "--shards", "2"]);
     const block = Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join("");
-    const feeding = setInterval(() => program.write(block), 5);
-    t.after(() => clearInterval(feeding));
+    const stop = program.feed(() => block, 5);
     await program.lines(20_000);
     const { code, stdout } = await program.kill("SIGTERM");
-    clearInterval(feeding);
+    stop();
     assert.equal(code, 143);
     assert.equal((await values(directory)).length, linesOf(stdout).length);
     assert.match((await run(["info", directory])).stdout, /closed cleanly\.\n$/);
   });
 
-  it("is refused while another process writes, which it names, and exits with 4", async (t) => {
-    const directory = temporaryLog(t);
+  it("is refused while another process writes, which it names, and exits with 4", async () => {
+    const directory = temporaryLog();
     const owner = new Program(["append", directory, "--acks"]);
     owner.write("mine\n");
     await owner.lines(1);
@@ -160,8 +159,8 @@ describe("append", () => {
     assert.deepEqual(await values(directory), ["mine", "still mine"]);
   });
 
-  it("tells a full disk, exits with 1, and acknowledged nothing that is not there", async (t) => {
-    const directory = temporaryLog(t);
+  it("tells a full disk, exits with 1, and acknowledged nothing that is not there", async () => {
+    const directory = temporaryLog();
     // A limit of 1 MB on the size of a file fails as a full disk does: with less than was asked for, then with an error.
     const program = new Program(["append", directory, "--acks"], [
       "/bin/sh",
@@ -190,8 +189,8 @@ describe("append", () => {
     assert.equal((await values(directory)).at(-1), "space again");
   });
 
-  it("makes nothing in a directory of other files", async (t) => {
-    const directory = temporaryLog(t).replace(/\/events$/, "");
+  it("makes nothing in a directory of other files", async () => {
+    const directory = temporaryLog().replace(/\/events$/, "");
     writeFileSync(`${directory}/notes.txt`, "x");
     const { code, stderr } = await run(["append", directory], "a\n");
     assert.equal(code, 1);
@@ -199,8 +198,8 @@ describe("append", () => {
     assert.ok(!existsSync(`${directory}/bimip.json`));
   });
 
-  it("cuts a torn tail off and tells so", async (t) => {
-    const directory = temporaryLog(t);
+  it("cuts a torn tail off and tells so", async () => {
+    const directory = temporaryLog();
     const program = new Program(["append", directory, "--acks"]);
     program.write("a\n");
     await program.lines(1);
@@ -212,8 +211,23 @@ describe("append", () => {
     assert.deepEqual(await values(directory), ["a", "b"]);
   });
 
-  it("keeps the order of a hundred thousand lines", async (t) => {
-    const directory = temporaryLog(t);
+  it("refuses a damaged log with 3, in one line, and changes nothing", async () => {
+    const directory = temporaryLog();
+    await run(["append", directory], "a\n");
+    const file = `${directory}/events-0/${"0".repeat(20)}.log`;
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 2] ^= 1;
+    writeFileSync(file, bytes);
+    for (const input of ["b\n", ""]) {
+      const { code, stdout, stderr } = await run(["append", directory, "--acks"], input);
+      assert.deepEqual({ code, stdout }, { code: 3, stdout: "" });
+      assert.match(stderr, /^bimiplog: [^\n]*damaged[^\n]*bimiplog verify[^\n]*\n$/);
+    }
+    assert.deepEqual(readFileSync(file), bytes);
+  });
+
+  it("keeps the order of a hundred thousand lines", async () => {
+    const directory = temporaryLog();
     const lines = Array.from({ length: 100_000 }, (_, i) => `${i}`);
     assert.equal((await run(["append", directory], `${lines.join("\n")}\n`)).code, 0);
     assert.deepEqual(await values(directory), lines);

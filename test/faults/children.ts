@@ -114,8 +114,14 @@ export class Child {
     this.#process.kill(name);
   }
 
-  /** Ends it as a crash would. */
+  /** Ends it as a crash would, and then the tracer that runs it. */
   kill(): Promise<Ending> {
+    const pid = Number(this.lines[0]?.split(" ")[1] ?? this.#process.pid);
+    try {
+      if (!this.#over) process.kill(pid, "SIGKILL");
+    } catch {
+      // It was faster.
+    }
     this.#process.kill("SIGKILL");
     return this.ended;
   }

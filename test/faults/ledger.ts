@@ -33,7 +33,7 @@ export class Ledger {
   records = 0;
   acknowledgements = 0;
   followed = 0;
-  readonly verdicts = new Map<string, number>();
+  readonly verdicts: Map<string, number> = new Map();
 
   constructor(shards: number) {
     this.#shards = Array.from({ length: shards }, () => new ShardLedger());

@@ -51,6 +51,14 @@ export function failing(paths: readonly string[], call: string, error: string, w
   );
 }
 
+/** Command in front of a program: the first calls of each thread on the paths take so long before they happen. */
+export function delaying(paths: readonly string[], call: string, milliseconds: number): string[] {
+  return ["strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", `trace=${CALLS}`, ...forPaths(paths)].concat(
+    "-e",
+    `inject=${call}:delay_enter=${milliseconds * 1000}:when=1`,
+  );
+}
+
 function forPaths(paths: readonly string[]): string[] {
   return paths.flatMap((path) => ["-P", path]);
 }
@@ -72,19 +80,17 @@ export interface Point {
   readonly n: number;
 }
 
-/** Every point of a trace, and every path below `directory` that occurs in it. */
+/** Every point of a trace at which a disk changes, and every path below `directory` that occurs in it. */
 export function pointsOf(calls: readonly TracedCall[], directory: string): { points: Point[]; paths: string[] } {
-  const counts = new Map<string, Map<string, number>>();
+  const counts = new Map<string, number>();
+  const points = new Map<string, Point>();
   const paths = new Set<string>();
   for (const { thread, call, line } of calls) {
-    const threads = counts.get(call) ?? new Map<string, number>();
-    counts.set(call, threads);
-    threads.set(thread, (threads.get(thread) ?? 0) + 1);
+    const n = (counts.get(`${thread} ${call}`) ?? 0) + 1;
+    counts.set(`${thread} ${call}`, n);
     for (const [path] of line.matchAll(/\/[^"<>]+/g)) if (path.startsWith(directory)) paths.add(path);
+    // Most openings create nothing.
+    if (!call.startsWith("open") || line.includes("O_CREAT")) points.set(`${call} ${n}`, { call, n });
   }
-  const points: Point[] = [];
-  for (const [call, threads] of counts) {
-    for (let n = 1; n <= Math.max(...threads.values()); n++) points.push({ call, n });
-  }
-  return { points, paths: [...paths] };
+  return { points: [...points.values()], paths: [...paths] };
 }

@@ -2,11 +2,11 @@
  * The program that the fault tests start, stop and kill. It does what the lines of its standard input say, one JSON object
  * each, and tells on standard output what happened: at once and unbuffered, since it may be gone a moment later.
  *
- *     ready                             it listens
+ *     ready PID                         it listens
  *     open LIFE NEXT… VERDICT…          a log was opened: next offset and verdict of each shard
  *     ack SHARD END os|disk             everything before END is acknowledged on that rung
  *     lost SHARD CODE                   an acknowledgement was refused
- *     poisoned SHARD CODE MESSAGE       onError was called
+ *     poisoned SHARD CODE WRITTEN SYNCED MESSAGE    onError was called, and where the shard stood then
  *     refused SHARD ACTION CODE         what a poisoned shard answers
  *     failed CODE MESSAGE               an opening or a closing failed
  *     held OFFSET · after MS            it holds the log, or how long it took to be refused
@@ -31,7 +31,7 @@ async function answer(request: Request): Promise<void> {
   else report();
 }
 
-say("ready");
+say(`ready ${process.pid}`);
 for await (const line of createInterface({ input: process.stdin })) {
   // Not awaited: it listens on while it works.
   answer(JSON.parse(line) as Request).catch(sayFailure);

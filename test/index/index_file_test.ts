@@ -73,10 +73,10 @@ async function load(vfs: MemoryVfs, limit: number, holes = false): Promise<Loade
 }
 
 /** What the `.log` alone gives. */
-async function rebuilt(segment: Segment, limit = segment.log.length): Promise<unknown> {
+async function rebuilt(segment: Segment, limit = segment.log.length, holes = false): Promise<unknown> {
   const vfs = machineWith(segment);
   vfs.removeWhole(INDEX);
-  const index = await load(vfs, limit);
+  const index = await load(vfs, limit, holes);
   assert.equal(index.broken, true);
   return samplesOf(index);
 }
@@ -163,10 +163,9 @@ describe("an intact row that does not fit", () => {
   }
 
   it("is not believed: another position, another offset, a batch that reaches over the end", async () => {
-    const { base, end } = segment.batches[4];
-    await checkStopsAt(5, withRow(5, simpleBatch(end, 1), end + 1));
-    await checkStopsAt(5, withRow(5, simpleBatch(base, 1), end));
-    await checkStopsAt(5, withRow(5, simpleBatch(segment.batches[5].base + 1, 1), end));
+    const { end, next } = segment.batches[4];
+    for (const by of [-1, 1, 100]) await checkStopsAt(5, withRow(5, simpleBatch(next, 1), end + by));
+    for (const by of [-1, 1, 100]) await checkStopsAt(5, withRow(5, simpleBatch(next + by, 1), end));
     const last = segment.batches.length - 1;
     const before = segment.batches[last - 1];
     await checkStopsAt(last, withRow(last, simpleBatch(before.next, 1, "v".repeat(9500)), before.end));
@@ -225,7 +224,7 @@ describe("holes between batches", () => {
     const loose = new LoadedIndex(identity, true);
     await loose.readRows(vfs, INDEX, some.log.length);
     assert.deepEqual([loose.broken, loose.position], [false, some.log.length]);
-    assert.deepEqual(samplesOf(loose), await rebuilt(some));
+    assert.deepEqual(samplesOf(loose), await rebuilt(some, some.log.length, true));
   });
 });
 
@@ -236,5 +235,17 @@ describe("the log behind the rows", () => {
     log[end + batchBytesAt(log, end) - 1] ^= 1;
     const index = await load(machineWith({ ...segment, log }, new Uint8Array(0)), log.length);
     assert.deepEqual([index.position, index.nextOffset], [end, segment.batches[7].next]);
+  });
+
+  it("is taken in only as far as the offsets go on: the checksum does not cover them", async () => {
+    const { end, next } = segment.batches[7];
+    for (const bit of [0, 1, 7]) {
+      const log = segment.log.slice();
+      log[end + 7] ^= 1 << bit;
+      const vfs = machineWith({ ...segment, log }, new Uint8Array(0));
+      const index = await load(vfs, log.length);
+      assert.deepEqual([index.position, index.nextOffset], [end, next]);
+      assert.deepEqual(samplesOf(index), await rebuilt(segment, end));
+    }
   });
 });

@@ -157,15 +157,6 @@ describe("a directory that is not a log", () => {
       writeFileSync(join(directory, ".DS_Store"), "");
       await reopen(directory, {}, doNothing);
     }));
-
-  it("is not taken for a new one where the manifests are missing but data is there", () =>
-    useDirectory(async (directory) => {
-      await reopen(directory, {}, (log) => log.append({ value: "v" }));
-      for (const name of ["bimip.json", "bimip.copy.json"]) rmSync(join(directory, name));
-      const before = listing(directory);
-      await fails("CORRUPT_FILE", () => openLog(directory));
-      assert.deepEqual(listing(directory), before);
-    }));
 });
 
 describe("the manifest", () => {
@@ -181,14 +172,32 @@ describe("the manifest", () => {
       }));
   }
 
-  it("is CORRUPT_FILE where both copies are damaged, and nothing is written", () =>
-    useDirectory(async (directory) => {
-      await reopen(directory, {}, (log) => log.append({ value: "v" }));
-      for (const name of ["bimip.json", "bimip.copy.json"]) writeFileSync(join(directory, name), "{}");
-      const before = listing(directory);
-      for (const readOnly of [false, true]) await fails("CORRUPT_FILE", () => openLog(directory, { readOnly }));
-      assert.deepEqual(listing(directory), before);
-    }));
+  const breakings: readonly (readonly [what: string, breakIt: (path: string) => void])[] = [
+    ["damaged", (path) => writeFileSync(path, "{}")],
+    ["missing", (path) => rmSync(path)],
+  ];
+  for (const [what, breakIt] of breakings) {
+    it(`of which both copies are ${what} is made out from the files, and nothing but reading is possible`, () =>
+      useDirectory(async (directory) => {
+        await reopen(directory, { shards: 2, topic: "log" }, (log) => {
+          for (const shard of log.shards) take(shard, { value: `${shard.id}`, timestamp: shard.id });
+        });
+        for (const name of ["bimip.json", "bimip.copy.json"]) breakIt(join(directory, name));
+        const files = (): [string, string][] =>
+          Object.entries(listing(directory)).filter(([path]) => path !== "lock.owner" && path.includes("."));
+        const before = files();
+        for (const readOnly of [true, false]) {
+          await reopen(directory, { readOnly }, async (log) => {
+            assert.equal(log.topic, "log");
+            assert.deepEqual(log.shards.map(({ state }) => state), ["readOnly", "readOnly"]);
+            assert.deepEqual(await texts(log.read()), ["0", "1"]);
+            await fails("READ_ONLY", () => log.append({ value: "x" }));
+          });
+          assert.deepEqual(files(), before);
+        }
+        await fails("CONFLICT", () => openLog(directory, { shards: 3 }));
+      }));
+  }
 });
 
 describe("the writer's lock", () => {

@@ -236,6 +236,7 @@ describe("an index that cannot be written", () => {
           assert.equal(writer.end.nextOffset, BASE + batches.length);
           assert.deepEqual(vfs.readWhole(LOG), concat(...batches));
           await writer.close();
+          assert.deepEqual(vfs.violations, []);
           const index = new LoadedIndex(identity, false);
           await index.readRows(vfs, INDEX, writer.end.position);
           assert.ok(index.position <= nth * batches[0].length);

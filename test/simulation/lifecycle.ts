@@ -7,6 +7,7 @@ import type { LogRecord } from "../../src/read/stored_record.ts";
 import { checkAnchors, checkTwice } from "./invariant.ts";
 import { CRASHES } from "./operations.ts";
 import { sameBytes } from "./records.ts";
+import { checkSalvage } from "./salvage.ts";
 import { DIRECTORY, type Settled, type Simulation } from "./simulation.ts";
 import { bytesIn, filesOf, storedRecords } from "./stored.ts";
 import { describeError, ensure, Violation } from "./violation.ts";
@@ -54,17 +55,22 @@ async function endLife(sim: Simulation, closed: boolean): Promise<void> {
   sim.log = undefined;
 }
 
-/** Opens the log, with crashes on the way where the seed wants some, and checks what is there. */
-export async function recover(sim: Simulation): Promise<void> {
+/**
+ * Opens the log, with crashes on the way where the seed wants some, and checks what is there.
+ *
+ * @returns False where a disk that does not keep its word has left nothing to go on with.
+ */
+export async function recover(sim: Simulation): Promise<boolean> {
   const fresh = sim.models.every((model) => model.history.length === 0);
   sim.phase = fresh ? "creation" : sim.crashed === undefined ? "opening" : "recovery";
   let crashes = sim.random.chance(fresh ? 0.3 : 0.1) ? 1 + sim.random.below(2) : 0;
   let failures = 0;
+  let acceptDataLoss = false;
   if (sim.settings.invariant) await checkAnchors(sim);
   for (;;) {
     if (crashes > 0) sim.vfs.crashAt(1 + sim.random.below(fresh ? 40 : 100));
     const before = filesByShard(sim);
-    const opened: Settled<EmbeddedLog> = await sim.settle(sim.open());
+    const opened: Settled<EmbeddedLog> = await sim.settle(sim.open({ ...sim.settings.options, acceptDataLoss }));
     if (sim.vfs.stopped) {
       crashes--;
       sim.tally.add("recovery: interrupted by a crash");
@@ -74,15 +80,19 @@ export async function recover(sim: Simulation): Promise<void> {
     if ("error" in opened) {
       sim.forgive(opened.error, sim.phase);
       if (++failures === 3) sim.vfs.clearFaults();
-      const isHeld = opened.error instanceof LogError && opened.error.code === "LOCKED";
+      const code = opened.error instanceof LogError ? opened.error.code : "";
       // Only a lock whose release failed is still held, and only the end of the process frees it.
-      if (isHeld) await crash(sim, "process");
+      if (code === "LOCKED") await crash(sim, "process");
+      if (code === "DATA_LOSS") acceptDataLoss = true;
+      if (code === "CORRUPT_FILE" || code === "NOT_A_LOG") return false;
       continue;
     }
     sim.vfs.crashAt(Infinity);
     sim.log = opened.value;
-    await checkRecovered(sim, before);
-    return;
+    if (!sim.isDishonest) await checkRecovered(sim, before);
+    else if (!await checkSalvage(sim, acceptDataLoss)) return false;
+    sim.crashed = "process";
+    return true;
   }
 }
 
@@ -107,6 +117,8 @@ async function checkRecovered(sim: Simulation, before: readonly Map<string, Uint
     ensure(verdict !== "loss" || mayLose, () => `shard ${id} reports loss without a power loss`);
     ensure(crashed !== undefined || verdict === "clean", () => `shard ${id} was closed and is ${verdict}`);
     const records = storedRecords(after[id], id);
+    const segments = [...after[id].keys()].filter((name) => name.endsWith(".log")).length;
+    sim.tally.add(`recovery: shards with ${segments < 3 ? segments : "3 or more"} segments`);
     recovered.push(records);
     const lost = sim.models[id].recover(records, crashed);
     if (lost > 0) sim.tally.add("recovery: records lost that nobody was promised", lost);
@@ -117,7 +129,6 @@ async function checkRecovered(sim: Simulation, before: readonly Map<string, Uint
   sim.observe();
   await readBack(sim);
   if (sim.settings.invariant) await checkTwice(sim, recovered);
-  sim.crashed = "process";
 }
 
 /** The engine's own reader finds the same, mostly looking at the end only. */

@@ -81,9 +81,14 @@ export class ShardModel {
       return `shard ${this.id} lost records ${end} to ${floor - 1}, which were acknowledged (${rung})`;
     });
     const lost = this.history.length - end;
+    this.forget(end);
+    return lost;
+  }
+
+  /** Only what is before `end` survived. */
+  forget(end: number): void {
     this.history.length = end;
     this.os = end;
     if (this.disk > end) this.disk = end;
-    return lost;
   }
 }

@@ -14,10 +14,19 @@ export interface ScheduleResult {
   readonly failure: string | undefined;
 }
 
-/** Runs the schedule of `seed`. `trace` is told every step. */
-export async function runSchedule(seed: number, trace?: (line: string) => void): Promise<ScheduleResult> {
+/** How a schedule is run. */
+export interface ScheduleOptions {
+  /** Told every step. */
+  readonly trace?: (line: string) => void;
+  /** Changes the frame that the seed drew: for tests of the simulation itself. */
+  readonly alter?: (settings: Settings) => Settings;
+}
+
+/** Runs the schedule of `seed`. */
+export async function runSchedule(seed: number, options: ScheduleOptions = {}): Promise<ScheduleResult> {
+  const { trace, alter = (settings) => settings } = options;
   const random = randomOf(seed);
-  const settings = drawSettings(seed, random);
+  const settings = alter(drawSettings(seed, random));
   const tally = new Tally();
   trace?.(`seed ${seed}: ${JSON.stringify({ ...settings, vfs: { ...settings.vfs, history: undefined } })}`);
   const sim = new Simulation(settings, random, tally, trace);
@@ -34,13 +43,18 @@ export async function runSchedule(seed: number, trace?: (line: string) => void):
 
 async function live(sim: Simulation): Promise<void> {
   while (sim.operations < sim.settings.operations) {
-    await recover(sim);
+    if (!await recover(sim)) return await giveUp(sim);
     await liveOnce(sim);
   }
-  await recover(sim);
+  if (!await recover(sim)) return await giveUp(sim);
   await close(sim);
   const { violations } = sim.vfs;
   ensure(violations.length === 0, () => `the engine broke the file contract: ${violations[0].message}`);
+}
+
+async function giveUp(sim: Simulation): Promise<void> {
+  sim.tally.add(`life: given up on a ${sim.settings.profile} disk`);
+  await sim.settle(sim.log?.close() ?? Promise.resolve());
 }
 
 /** From an open log to its end. */
@@ -69,4 +83,33 @@ function count(sim: Simulation): void {
   tally.addAll("fault", faults);
   tally.addAll("in flight at a crash", inFlight);
   tally.addAll("power loss", powerLoss);
+}
+
+/** What came of many schedules. */
+export interface RunResult {
+  readonly tally: Tally;
+  readonly failures: readonly string[];
+  readonly msPerSchedule: number;
+}
+
+/**
+ * Runs `count` schedules with the seeds from `start` on, so that several processes can share the work.
+ *
+ * @param maxFailures Ends early after so many.
+ */
+export async function runSchedules(start: number, count: number, maxFailures = 5): Promise<RunResult> {
+  const tally = new Tally();
+  const failures: string[] = [];
+  const began = performance.now();
+  let done = 0;
+  // Capturing stacks of the errors that are part of a schedule would cost a quarter of the time.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  for (; done < count && failures.length < maxFailures; done++) {
+    const result = await runSchedule(start + done);
+    tally.merge(result.tally);
+    if (result.failure !== undefined) failures.push(result.failure);
+  }
+  Error.stackTraceLimit = stackTraceLimit;
+  return { tally, failures, msPerSchedule: (performance.now() - began) / Math.max(1, done) };
 }

@@ -4,8 +4,10 @@ import type { OpenOptions } from "../../src/options.ts";
 
 /**
  * What goes wrong. `crashes`: the process ends, the power goes. `errors`: reads, writes and syncs fail too, and say so.
+ * `weak`: a power loss also spoils synced bytes in sectors that are being rewritten. `lying`: syncs and writes that never
+ * took place, writes to another place, flipped bits; none of it is reported.
  */
-export type Profile = "crashes" | "errors";
+export type Profile = "crashes" | "errors" | "weak" | "lying";
 
 /** One schedule's frame. */
 export interface Settings {
@@ -14,6 +16,8 @@ export interface Settings {
   readonly shards: number;
   readonly options: OpenOptions;
   readonly vfs: MemoryOptions;
+  /** Most records appended in a row. */
+  readonly burst: number;
   /** The schedule ends after so many operations, at the end of a life. */
   readonly operations: number;
   /** Some values look like batches. */
@@ -33,6 +37,17 @@ const ERRORS: readonly Fault[] = [
   { kind: "delay", turns: 12 },
 ];
 
+const LIES: readonly Fault[] = [
+  { kind: "lyingSync" },
+  { kind: "lyingSync" },
+  { kind: "lostSync" },
+  { kind: "lostWrite" },
+  { kind: "misdirectedWrite", byBytes: 512 },
+  { kind: "misdirectedWrite", byBytes: -100 },
+  { kind: "flippedBit" },
+];
+const FAULTS: Readonly<Record<Profile, readonly Fault[]>> = { crashes: [], errors: ERRORS, weak: [], lying: LIES };
+
 /** Own chance for the schedule: apart from that of the simulated machine, which has the plain seed. */
 export function randomOf(seed: number): SeededRandom {
   return seededRandom(seed + 2 ** 40);
@@ -40,9 +55,10 @@ export function randomOf(seed: number): SeededRandom {
 
 /** Draws a frame. */
 export function drawSettings(seed: number, random: SeededRandom): Settings {
-  const profile = random.chance(0.25) ? "errors" : "crashes";
+  const draw = random.below(20);
+  const profile: Profile = draw < 5 ? "errors" : draw === 5 ? "weak" : draw === 6 ? "lying" : "crashes";
   const shards = random.chance(0.75) ? 2 : 3;
-  const invariant = random.chance(0.02);
+  const invariant = random.chance(0.02) && (profile === "crashes" || profile === "errors");
   return {
     seed,
     profile,
@@ -53,8 +69,10 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       async: random.chance(0.3) ? random.pick([0.3, 1]) : false,
       unknownInstance: random.chance(0.1),
       ...(invariant ? { history: /anchor$/ } : {}),
-      ...(profile === "errors" ? { faults: { probability: random.pick([0.002, 0.01]), faults: ERRORS } } : {}),
+      strict: profile === "weak",
+      faults: { probability: random.pick([0.002, 0.01]), faults: FAULTS[profile] },
     },
+    burst: random.pick([4, 8, 20]),
     operations: random.chance(0.95) ? 30 : 60,
     hostile: random.chance(0.1),
     invariant,
@@ -67,10 +85,10 @@ function drawOptions(shards: number, random: SeededRandom): OpenOptions {
     shards,
     durability: random.pick(["os", "os", "disk"]),
     flushIntervalMs: random.pick([20, 20, 5, 0, Infinity]),
-    stride: random.pick([2, 5, 16, 64]),
-    flushBytes: random.pick([200, 600, 2000]),
+    stride: random.pick([1, 2, 5, 64]),
+    flushBytes: random.pick([100, 200, 600, 2000]),
     batchBytes: 200 + random.below(300),
-    segmentBytes: 1024 + random.below(3072),
+    segmentBytes: 1024 + random.below(random.pick([1024, 3072, 8192])),
     ...(tight ? { maxBufferPerShard: 8192, maxBufferBytes: random.pick([8192, 16_384]) } : {}),
   };
 }

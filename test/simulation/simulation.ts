@@ -34,6 +34,11 @@ const HANG_TURNS = 20_000;
 /** No single call needs so many file operations. */
 const MAX_OPERATIONS = 100_000;
 
+/** Codes of a disk that says it failed. */
+const FAILURES: readonly string[] = ["IO", "DISK_FULL", "POISONED", "LOCKED"];
+/** Codes of data that is not what it was. */
+const DAMAGE: readonly string[] = ["DATA_LOSS", "CORRUPT_BATCH", "CORRUPT_FILE", "NOT_A_LOG"];
+
 /** Something that reads while others write, and is over when the log is. */
 export interface Companion {
   /** The writer's process is over, or the log was closed. */
@@ -133,7 +138,7 @@ export class Simulation {
   forgive(error: unknown, what: string): void {
     if (error instanceof Violation) throw error;
     if (this.vfs.stopped) return;
-    if (this.settings.profile !== "crashes" && error instanceof LogError && this.#isHonest(error)) {
+    if (this.settings.profile !== "crashes" && error instanceof LogError && this.#isDue(error.code)) {
       this.tally.add(`error: ${error.code}`);
       this.trace?.(`  ${what}: ${describeError(error)}`);
       return;
@@ -141,9 +146,14 @@ export class Simulation {
     throw new Violation(`${what} failed: ${describeError(error)}`);
   }
 
-  /** What a disk that fails may lead to. Nothing was lost, so nobody may say so. */
-  #isHonest(error: LogError): boolean {
-    return error.code === "IO" || error.code === "DISK_FULL" || error.code === "POISONED" || error.code === "LOCKED";
+  /** True where the disk does not keep its word: then data may be gone. */
+  get isDishonest(): boolean {
+    return this.settings.profile === "weak" || this.settings.profile === "lying";
+  }
+
+  /** What a disk that fails may lead to. Where nothing was lost, nobody may say so. */
+  #isDue(code: string): boolean {
+    return this.isDishonest ? DAMAGE.includes(code) || FAILURES.includes(code) : FAILURES.includes(code);
   }
 
   /** Runs something that answers at once, under the same rules. */

@@ -1,6 +1,6 @@
 /** Lives of a writing program, one after the other: opens, appends in every way there is, closes. */
 import { SeededRandom } from "../../../adapters/memory/random.ts";
-import { type Log, openLog, type OpenOptions } from "../../../mod.ts";
+import { type Log, type LogError, openLog, type OpenOptions } from "../../../mod.ts";
 import { Appender } from "./appender.ts";
 import { say, sayFailure } from "./say.ts";
 
@@ -55,15 +55,13 @@ async function oneLife(
 ): Promise<boolean> {
   const poisoned = new Set<number>();
   let log: Log;
+  const onError = (error: LogError): void => {
+    const { id, written, synced } = log.shard(error.shard!);
+    poisoned.add(id);
+    say(`poisoned ${id} ${error.code} ${written} ${synced} ${error.message}`);
+  };
   try {
-    log = await openLog(request.directory, {
-      ...options,
-      shards: request.shards,
-      onError: (error) => {
-        poisoned.add(error.shard!);
-        say(`poisoned ${error.shard} ${error.code} ${error.message}`);
-      },
-    });
+    log = await openLog(request.directory, { ...options, shards: request.shards, onError });
   } catch (error) {
     sayFailure(error);
     return false;

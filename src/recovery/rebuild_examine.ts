@@ -1,0 +1,282 @@
+/**
+ * Goes through a shard's segments batch by batch and decides of each byte what it is: kept, kept with a restored header, lost,
+ * or a tail that nobody was promised. Writes nothing.
+ *
+ * @module
+ */
+import { BASE_OFFSET_AT, EPOCH_AT, HEADER_BYTES, headerDigest, readHeader } from "../batch/format.ts";
+import { RecordDecoder } from "../batch/record_decoder.ts";
+import { readI32, readI64 } from "../bytes.ts";
+import { LogError } from "../errors.ts";
+import { BatchScanner, SCAN_CHUNK_BYTES } from "../segment/batch_scanner.ts";
+import { indexPath } from "../segment/names.ts";
+import { epochByDigest, epochsFrom, headerChanges, likelyEpoch, withFields } from "./rebuild_header.ts";
+import { type Resumption, SegmentProbe } from "./rebuild_probe.ts";
+import { proveHeader } from "./rebuild_prove.ts";
+import { IndexRows } from "./rebuild_rows.ts";
+import {
+  addBatch,
+  addCopy,
+  addVoid,
+  type Draft,
+  type ExamineTask,
+  MAX_SEGMENT_OFFSETS,
+  type Piece,
+  type RepairFinding,
+  replaceLastHeader,
+  type Tail,
+} from "./rebuild_types.ts";
+import { orderFault } from "./scan.ts";
+
+/** The last batch that was kept. */
+interface Previous {
+  readonly draft: Draft;
+  readonly position: number;
+  readonly size: number;
+  /** Lowest epoch it could have. */
+  readonly minEpoch: number;
+  /** Its index row was made for it as it stands. */
+  readonly isConfirmed: boolean;
+}
+
+/** One pass over one shard, segment by segment. */
+export class ShardExaminer {
+  readonly #task: ExamineTask;
+  /** Offset that comes next. */
+  expected: number;
+  /** Highest epoch so far. */
+  epoch = 0;
+  #previous: Previous | undefined = undefined;
+  /** Voids whose epoch the next good batch decides. */
+  #openVoids: (Piece & { kind: "void" })[] = [];
+
+  constructor(task: ExamineTask, expected: number) {
+    this.#task = task;
+    this.expected = expected;
+  }
+
+  /** Takes offsets that no file holds. */
+  fill(draft: Draft, nextOffset: number): void {
+    const piece = addVoid(draft, nextOffset, this.epoch);
+    if (!this.#openVoids.includes(piece)) this.#openVoids.push(piece);
+    this.expected = nextOffset;
+  }
+
+  /** Examines one segment that has a source. Answers the tail, where one begins in it. */
+  async examine(draft: Draft, nextBase: number | undefined): Promise<Tail | undefined> {
+    const { vfs, directory, logId, shard, promised, rules, isClosed } = this.#task;
+    const { path, bytes: limit } = draft.source!;
+    const rows = await IndexRows.open(vfs, indexPath(directory, draft.base), { logId, shard, base: draft.base });
+    const file = await vfs.open(path, "read");
+    try {
+      const probe = new SegmentProbe(file, { limit, nextBase, promised, maxEpoch: rules.maxEpoch });
+      const tail = await this.#run(draft, probe, rows);
+      if (tail === undefined && nextBase !== undefined) rows.finish(this.expected, limit);
+      // What stands behind the end in the index of the last segment is dropped by the next opening of an unclosed log.
+      draft.indexDamaged = rows.damaged && (nextBase !== undefined || isClosed);
+      return tail;
+    } finally {
+      await file.close();
+      await rows.close();
+    }
+  }
+
+  async #run(draft: Draft, probe: SegmentProbe, rows: IndexRows): Promise<Tail | undefined> {
+    const { limit } = probe.bounds;
+    const scanner = new BatchScanner(probe.file, 0, limit, { chunkBytes: SCAN_CHUNK_BYTES, reuse: true });
+    let passed = 0;
+    for (;;) {
+      const step = scanner.next();
+      const isIntact = step instanceof Promise ? await step : step;
+      if (!isIntact && scanner.fault === undefined) break;
+      const { position } = scanner;
+      this.#task.passed(position - passed);
+      passed = position;
+      const row = rows.rowAt(position);
+      if (row instanceof Promise) await row;
+      const fault = isIntact ? await this.#take(draft, scanner, rows) : scanner.fault!;
+      if (fault === undefined) continue;
+      if (this.expected >= this.#task.trustedTo) return { base: draft.base, position, bytes: limit - position, fault };
+      scanner.skipTo(await this.#resolve(draft, probe, rows, position, fault));
+    }
+    this.#task.passed(limit - passed);
+    return undefined;
+  }
+
+  /** Keeps the intact batch the scanner stands on, or answers why it cannot be kept. */
+  async #take(draft: Draft, scanner: BatchScanner, rows: IndexRows): Promise<string | undefined> {
+    const { bytes, at, position, size } = scanner;
+    const header = readHeader(bytes, at);
+    const fault = orderFault(header.baseOffset, header.epoch, this.expected, this.epoch, this.#task.rules) ??
+      this.#recordFault(bytes, at);
+    if (fault !== undefined) return fault;
+    const minEpoch = this.epoch;
+    const row = rows.row?.position === position && rows.row.baseOffset === header.baseOffset ? rows.row : undefined;
+    let epoch: number = header.epoch;
+    const isConfirmed = row !== undefined && row.digest === headerDigest(bytes, at);
+    if (row !== undefined && !isConfirmed) {
+      const raw = bytes.slice(at, at + HEADER_BYTES);
+      epoch = epochByDigest(raw, row.digest, epochsFrom(minEpoch, this.#task.rules.maxEpoch)) ?? epoch;
+      if (epoch !== header.epoch) {
+        const proven = withFields(raw, header.baseOffset, size, epoch);
+        this.#restore(draft, position, raw, proven, "it is not the one that its index row was made for");
+      }
+    }
+    if (epoch === header.epoch) addCopy(draft, position, position + size, header.lastOffset + 1);
+    if (rows.row?.position === position) {
+      const taken = rows.take(bytes, at, position);
+      if (taken instanceof Promise) await taken;
+    }
+    this.#kept(draft, position, size, header.lastOffset, epoch, minEpoch, isConfirmed);
+    return undefined;
+  }
+
+  #kept(
+    draft: Draft,
+    position: number,
+    size: number,
+    lastOffset: number,
+    epoch: number,
+    minEpoch: number,
+    isConfirmed: boolean,
+  ): void {
+    for (const piece of this.#openVoids) piece.epoch = epoch;
+    if (this.#openVoids.length > 0) this.#openVoids = [];
+    this.#previous = { draft, position, size, minEpoch, isConfirmed };
+    this.expected = lastOffset + 1;
+    this.epoch = epoch;
+  }
+
+  /** Why a record of an intact batch cannot be read. A codec that is not there is no fault of the batch. */
+  #recordFault(bytes: Uint8Array, at: number): string | undefined {
+    try {
+      const decoder = new RecordDecoder(bytes, at, this.#task.codecs);
+      while (decoder.next());
+      return decoder.fault;
+    } catch (error) {
+      if (error instanceof LogError && error.code === "UNSUPPORTED") return undefined;
+      throw error;
+    }
+  }
+
+  /** Decides what becomes of the damage at `position`, and answers where to go on. */
+  async #resolve(
+    draft: Draft,
+    probe: SegmentProbe,
+    rows: IndexRows,
+    position: number,
+    fault: string,
+  ): Promise<number> {
+    const raw = await probe.header(position);
+    if (raw !== undefined) {
+      if (await this.#blamePrevious(probe, rows, position, raw)) return position;
+      const place = { draft, position, raw, expected: this.expected, epoch: this.epoch };
+      const proven = await proveHeader(this.#task, probe, rows, place);
+      if (proven !== undefined) {
+        const minEpoch = this.epoch;
+        this.#restore(draft, position, raw, proven.header, fault);
+        this.#kept(draft, position, proven.bytes, proven.lastOffset, proven.epoch, minEpoch, true);
+        return position + proven.bytes;
+      }
+    }
+    const next = await probe.resume(position, raw, rows, this.expected, this.epoch);
+    return this.#lose(draft, probe, position, next, fault);
+  }
+
+  /**
+   * A batch with a lower epoch than the one before it: where those behind it are as low, or its index row was made for it, it
+   * is the one before that is damaged. Answers true where that one was restored.
+   */
+  async #blamePrevious(probe: SegmentProbe, rows: IndexRows, position: number, raw: Uint8Array): Promise<boolean> {
+    const previous = this.#previous;
+    const { baseOffset, epoch } = readHeader(raw, 0);
+    if (previous === undefined || previous.isConfirmed || baseOffset !== this.expected) return false;
+    if (epoch >= this.epoch || epoch < previous.minEpoch) return false;
+    const batch = await probe.intactAt(position);
+    if (batch === undefined) return false;
+    if ((await rows.rowAt(position))?.digest !== batch.digest) {
+      const behind = await probe.epochAt(position + batch.bytes, batch.lastOffset + 1);
+      if (behind === undefined || behind >= this.epoch) return false;
+    }
+    const { draft } = previous;
+    if (!endsWith(draft, previous)) return false;
+    const before = await this.#rawHeader(draft, previous.position);
+    const likely = likelyEpoch(readI32(before, EPOCH_AT), { low: previous.minEpoch, high: epoch });
+    const header = withFields(before, readI64(before, BASE_OFFSET_AT), previous.size, likely);
+    replaceLastHeader(draft, previous.position, header);
+    draft.findings.push(this.#restored(draft, previous.position, before, header, "its epoch is higher than those behind it"));
+    this.#previous = { ...previous, isConfirmed: true };
+    this.epoch = likely;
+    return true;
+  }
+
+  async #rawHeader(draft: Draft, position: number): Promise<Uint8Array> {
+    const last = draft.pieces[draft.pieces.length - 1];
+    if (last?.kind === "batch" && last.from === position) return last.header;
+    const file = await this.#task.vfs.open(draft.source!.path, "read");
+    try {
+      const raw = new Uint8Array(HEADER_BYTES);
+      await file.read(raw, position);
+      return raw;
+    } finally {
+      await file.close();
+    }
+  }
+
+  #restore(draft: Draft, position: number, raw: Uint8Array, header: Uint8Array, fault: string): void {
+    const { bytes, lastOffset } = readHeader(header, 0);
+    addBatch(draft, position, position + bytes, header, lastOffset + 1);
+    draft.findings.push(this.#restored(draft, position, raw, header, fault));
+  }
+
+  #restored(draft: Draft, position: number, raw: Uint8Array, header: Uint8Array, fault: string): RepairFinding {
+    const { baseOffset, lastOffset } = readHeader(header, 0);
+    return {
+      shard: this.#task.shard,
+      file: draft.source!.path,
+      position,
+      bytes: HEADER_BYTES,
+      range: [baseOffset, lastOffset],
+      what: `the batch header is damaged: ${fault}`,
+      action: "restore",
+      remedy: `its ${headerChanges(raw, header)} can only have been one thing and is restored; no record is lost`,
+      keptAside: undefined,
+    };
+  }
+
+  /** The bytes up to where batches go on are lost, and with them the offsets in between. Answers that position. */
+  #lose(draft: Draft, { bounds }: SegmentProbe, position: number, next: Resumption | undefined, fault: string): number {
+    const { promised, shard } = this.#task;
+    const first = this.expected;
+    let nextOffset = Math.max(first, next?.baseOffset ?? bounds.nextBase ?? promised);
+    let to = next?.position ?? bounds.limit;
+    if (nextOffset - draft.base > MAX_SEGMENT_OFFSETS) {
+      // What does not fit into this segment gets one of its own.
+      nextOffset = first;
+      to = bounds.limit;
+    }
+    const isLost = nextOffset > first;
+    draft.changed = true;
+    if (isLost) this.fill(draft, nextOffset);
+    draft.findings.push({
+      shard,
+      file: draft.source!.path,
+      position,
+      bytes: to - position,
+      range: isLost ? [first, nextOffset - 1] : undefined,
+      what: `the batch is damaged: ${fault}`,
+      action: isLost ? "void" : "setAside",
+      remedy: isLost
+        ? "these records are lost; a batch without records takes their offsets"
+        : "these bytes hold no offset of the log and are left out",
+      keptAside: undefined,
+    });
+    return to;
+  }
+}
+
+/** True where nothing stands behind the batch in its draft. */
+function endsWith({ pieces }: Draft, { position, size }: Previous): boolean {
+  const last = pieces[pieces.length - 1];
+  return last !== undefined && last.kind !== "void" && last.to === position + size;
+}

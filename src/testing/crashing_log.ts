@@ -1,0 +1,106 @@
+/**
+ * The log in memory as a program sees it.
+ *
+ * @module
+ */
+import type { CrashKind } from "../../adapters/memory.ts";
+import type { BytesInput, RecordInput } from "../batch/record_input.ts";
+import type { Appended, AppendOptions, Log, UserStream } from "../log/log_types.ts";
+import type { RecoveryReport } from "../log/open_shard.ts";
+import type { Rung } from "../options.ts";
+import type { ReadOptions } from "../read/reader.ts";
+import type { LogRecord } from "../read/stored_record.ts";
+import type { Shard } from "../shard/shard_types.ts";
+import { CrashingReader, CrashingUserStream } from "./crashing_reader.ts";
+import { CrashingShard } from "./crashing_shard.ts";
+import type { Life } from "./life.ts";
+import type { MemoryFault } from "./memory_fault.ts";
+import type { MemoryLog, ReopenOptions } from "./memory_log_types.ts";
+import type { SteppedClock } from "./stepped_clock.ts";
+
+/** What a log may ask of the machine it is on. */
+export interface LogMachine {
+  readonly clock: SteppedClock;
+  readonly seed: number;
+  operations(life: Life): number;
+  plan(fault: MemoryFault): () => void;
+  crash(life: Life, kind: CrashKind, seed: number | undefined, options: ReopenOptions): Promise<MemoryLog>;
+  open(options: ReopenOptions): Promise<MemoryLog>;
+  /** Whether `crash` was called for this life, so that nobody takes its end for a success. */
+  isCrashed(life: Life): boolean;
+}
+
+/** Passes everything on to the engine's log while the machine lives. */
+export class CrashingLog implements MemoryLog {
+  readonly directory: string;
+  readonly topic: string;
+  readonly shards: readonly Shard[];
+  readonly recovery: readonly RecoveryReport[];
+  readonly clock: SteppedClock;
+  readonly seed: number;
+  readonly #log: Log;
+  readonly #life: Life;
+  readonly #machine: LogMachine;
+
+  constructor(log: Log, life: Life, machine: LogMachine) {
+    this.#log = log;
+    this.#life = life;
+    this.#machine = machine;
+    this.directory = log.directory;
+    this.topic = log.topic;
+    this.shards = log.shards.map((shard) => new CrashingShard(shard, life));
+    this.recovery = log.recovery;
+    this.clock = machine.clock;
+    this.seed = machine.seed;
+  }
+
+  get operations(): number {
+    return this.#machine.operations(this.#life);
+  }
+
+  append(record: RecordInput, options?: AppendOptions): Promise<Appended> {
+    return this.#life.guard(() => this.#log.append(record, options));
+  }
+
+  shard(id: number): Shard {
+    return this.shards[this.#log.shard(id).id];
+  }
+
+  shardFor(key: BytesInput): Shard {
+    return this.shards[this.#log.shardFor(key).id];
+  }
+
+  user(key: BytesInput): UserStream {
+    return new CrashingUserStream(this.#log.user(key), this.#life);
+  }
+
+  read(options?: ReadOptions): AsyncIterableIterator<LogRecord> {
+    this.#life.assertAlive();
+    return new CrashingReader(this.#log.read(options), this.#life);
+  }
+
+  flush(rung?: Rung): Promise<void> {
+    return this.#life.guard(() => this.#log.flush(rung));
+  }
+
+  close(): Promise<void> {
+    return this.#life.guard(() => this.#log.close());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#machine.isCrashed(this.#life)) await this.close();
+  }
+
+  plan(fault: MemoryFault): () => void {
+    this.#life.assertAlive();
+    return this.#machine.plan(fault);
+  }
+
+  crash(kind: CrashKind, seed?: number, options: ReopenOptions = {}): Promise<MemoryLog> {
+    return this.#machine.crash(this.#life, kind, seed, options);
+  }
+
+  reopen(options: ReopenOptions = {}): Promise<MemoryLog> {
+    return this.#machine.open(options);
+  }
+}

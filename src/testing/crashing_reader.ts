@@ -1,0 +1,60 @@
+/**
+ * A reader that ends with its machine.
+ *
+ * @module
+ */
+import type { UserReadOptions, UserStream } from "../log/log_types.ts";
+import type { LogRecord } from "../read/stored_record.ts";
+import type { Life } from "./life.ts";
+
+/** Passes records on while the machine lives. A follower then rejects: it must not look as if the log had been closed. */
+export class CrashingReader implements AsyncIterableIterator<LogRecord> {
+  readonly #reader: AsyncIterableIterator<LogRecord>;
+  readonly #life: Life;
+
+  constructor(reader: AsyncIterableIterator<LogRecord>, life: Life) {
+    this.#reader = reader;
+    this.#life = life;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<LogRecord>> {
+    return this.#life.guard(() => this.#reader.next());
+  }
+
+  async return(): Promise<IteratorResult<LogRecord>> {
+    if (this.#life.error === undefined) await this.#life.guard(async () => await this.#reader.return?.());
+    return { done: true, value: undefined };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
+
+/** The records of one key, while the machine lives. */
+export class CrashingUserStream implements UserStream {
+  readonly #stream: UserStream;
+  readonly #life: Life;
+
+  constructor(stream: UserStream, life: Life) {
+    this.#stream = stream;
+    this.#life = life;
+  }
+
+  read(options?: UserReadOptions): AsyncIterableIterator<LogRecord> {
+    this.#life.assertAlive();
+    return new CrashingReader(this.#stream.read(options), this.#life);
+  }
+
+  count(): Promise<number> {
+    return this.#life.guard(() => this.#stream.count());
+  }
+
+  head(): Promise<LogRecord | undefined> {
+    return this.#life.guard(() => this.#stream.head());
+  }
+}

@@ -1,0 +1,136 @@
+/** `bimiplog dump`: one line for each batch, row and slot. */
+import assert from "node:assert/strict";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { openLog } from "../../mod.ts";
+import { linesOf, run, temporaryLog } from "./program.ts";
+
+const SEGMENT = `events-0/${"0".repeat(20)}`;
+
+/** Three batches of two records in the first segment, one batch in the second. */
+async function writeLog(directory: string): Promise<void> {
+  const log = await openLog(directory, { segmentBytes: 1024 });
+  for (let batch = 0; batch < 4; batch++) {
+    for (let i = 0; i < 2; i++) log.shard(0).tryAppend({ value: new Uint8Array(120), timestamp: 1000 * batch });
+    await log.flush();
+  }
+  await log.close();
+}
+
+async function dump(path: string, code: number = 0): Promise<Record<string, unknown>[]> {
+  const ending = await run(["dump", path, "--json"]);
+  assert.equal(ending.code, code, ending.stderr);
+  const objects = linesOf(ending.stdout).map((line) => JSON.parse(line));
+  // The form for people has the same lines.
+  assert.equal(linesOf((await run(["dump", path])).stdout).length, objects.length);
+  return objects;
+}
+
+function pick(objects: Record<string, unknown>[], ...names: string[]): unknown[][] {
+  return objects.map((object) => names.map((name) => object[name]));
+}
+
+describe("dump", () => {
+  it("shows the batches of a .log", async () => {
+    const directory = temporaryLog();
+    await writeLog(directory);
+    const batches = await dump(`${directory}/${SEGMENT}.log`);
+    const size = batches[0].bytes as number;
+    assert.deepEqual(
+      pick(batches, "position", "kind", "baseOffset", "lastOffset", "count", "bytes", "epoch", "codec"),
+      [
+        [0, "batch", 0, 1, 2, size, 1, "none"],
+        [size, "batch", 2, 3, 2, size, 1, "none"],
+        [2 * size, "batch", 4, 5, 2, size, 1, "none"],
+      ],
+    );
+    assert.equal(batches[2].maxTimestamp, "1970-01-01T00:00:02.000Z");
+    assert.equal(3 * size, readFileSync(`${directory}/${SEGMENT}.log`).length);
+  });
+
+  it("marks damage, goes on behind it, and exits with 3", async () => {
+    const directory = temporaryLog();
+    await writeLog(directory);
+    const path = `${directory}/${SEGMENT}.log`;
+    const bytes = readFileSync(path);
+    const size = bytes.length / 3;
+    bytes[size + 100] ^= 1;
+    writeFileSync(path, bytes);
+    const batches = await dump(path, 3);
+    assert.deepEqual(pick(batches, "position", "bytes", "baseOffset"), [[0, size, 0], [size, size, undefined], [
+      2 * size,
+      size,
+      4,
+    ]]);
+    assert.match(String(batches[1].invalid), /checksum/);
+    assert.match((await run(["dump", path])).stdout, new RegExp(`^${size}  batch  INVALID: .*checksum`, "m"));
+    writeFileSync(path, bytes.subarray(0, 50));
+    assert.match(String((await dump(path, 3))[0].invalid), /only 50 bytes/);
+  });
+
+  it("shows the rows of an .idx up to the first that is damaged", async () => {
+    const directory = temporaryLog();
+    await writeLog(directory);
+    const path = `${directory}/${SEGMENT}.idx`;
+    const rows = await dump(path);
+    assert.deepEqual(pick(rows, "position", "kind", "baseOffset", "lastOffset"), [
+      [0, "header", 0, undefined],
+      [64, "batch", 0, 1],
+      [128, "batch", 2, 3],
+      [192, "batch", 4, 5],
+      [256, "seal", undefined, undefined],
+    ]);
+    assert.equal(rows[4].nextOffset, 6);
+    const bytes = readFileSync(path);
+    bytes[130] ^= 4;
+    writeFileSync(path, bytes);
+    const damaged = await dump(path, 3);
+    assert.deepEqual(pick(damaged, "position", "kind"), [[0, "header"], [64, "batch"], [128, "row"]]);
+    assert.match(String(damaged[2].invalid), /checksum/);
+  });
+
+  it("shows both slots of anchor and state, also under another name", async () => {
+    const directory = temporaryLog();
+    await writeLog(directory);
+    for (const kind of ["anchor", "state"]) {
+      const path = `${directory}/events-0/${kind}`;
+      const copy = `${directory}/copy-of-${kind}`;
+      copyFileSync(path, copy);
+      const slots = await dump(copy);
+      assert.deepEqual(slots, await dump(path));
+      assert.deepEqual(pick(slots, "position", "kind", "shard", "epoch"), [[0, kind, 0, 1], [4096, kind, 0, 1]]);
+      const newest = slots.find((slot) => slot.newest)!;
+      const end = (kind === "anchor" ? newest.synced : newest.clean) as Record<string, unknown>;
+      assert.deepEqual([end.segment, end.nextOffset], [6, 8]);
+      const bytes = readFileSync(path);
+      bytes[4096 + 77] ^= 1;
+      writeFileSync(path, bytes);
+      assert.match(String((await dump(path, 3))[1].invalid), /checksum/);
+    }
+  });
+
+  it("shows a manifest", async () => {
+    const directory = temporaryLog();
+    await writeLog(directory);
+    const [manifest] = await dump(`${directory}/bimip.json`);
+    assert.deepEqual([manifest.topic, manifest.shards, manifest.format, manifest.invalid], ["events", 1, 1, undefined]);
+    writeFileSync(
+      `${directory}/bimip.json`,
+      readFileSync(`${directory}/bimip.json`, "utf8").replace('"shards": 1', '"shards": 2'),
+    );
+    assert.match(String((await dump(`${directory}/bimip.json`, 3))[0].invalid), /checksum/);
+  });
+
+  it("shows nothing of an empty .log, and refuses a file it does not know", async () => {
+    const directory = temporaryLog();
+    writeFileSync(`${directory}.log`, "");
+    assert.deepEqual(await dump(`${directory}.log`), []);
+    writeFileSync(`${directory}.txt`, "some text that is not a part of any log, and long enough");
+    const { code, stderr } = await run(["dump", `${directory}.txt`]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^bimiplog: Cannot dump [^\n]*not a file of a log[^\n]*\n$/);
+    const missing = await run(["dump", `${directory}.missing`]);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /^bimiplog: Cannot open [^\n]*no such file[^\n]*\n$/);
+  });
+});

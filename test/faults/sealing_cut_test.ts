@@ -1,0 +1,84 @@
+/**
+ * Power cuts while the background sync of a finished segment hangs. What stands behind that segment must not count as
+ * durable before the segment does: neither in the program that wrote it nor in the one that comes after its end.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { whySkipped } from "../conformance/processes.ts";
+import { reopen } from "../helpers.ts";
+import { type Child, CURRENT, useChildren } from "./children.ts";
+import { useImage, whyNoPowerCuts } from "./image.ts";
+import { Ledger } from "./ledger.ts";
+import { delaying, ONE_THREAD, whyNoTracer } from "./tracer.ts";
+
+const skip = whySkipped(CURRENT) || whyNoPowerCuts() || whyNoTracer();
+const FIRST = "00000000000000000000.log";
+/** Longer than a test takes. */
+const HANGING_MS = 60_000;
+const OPTIONS = { topic: "log", durability: "os", flushIntervalMs: 0, segmentBytes: 3000, batchBytes: 300 } as const;
+
+/** Asks a child to write on and on; resolves when it has said so many lines. */
+async function write(child: Child, directory: string, life: number, disk: number, lines: number): Promise<void> {
+  await child.line(["ready"]);
+  child.ask({ do: "write", directory, shards: 1, life, seed: 7, steps: 10_000, disk, options: OPTIONS });
+  await child.line(["open"]);
+  await child.saidLines(lines, 1500);
+}
+
+describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () => {
+  it(
+    "a writer acknowledges nothing on disk behind it",
+    { skip },
+    () =>
+      useImage((image) =>
+        useChildren(async (children) => {
+          image.make(32 * 1024 * 1024);
+          image.mount();
+          const directory = join(image.point, "log");
+          const segment = join(directory, "log-0", FIRST);
+          const ledger = new Ledger(1);
+          const child = children.start(CURRENT, delaying([segment], "fdatasync", HANGING_MS), ONE_THREAD);
+          await write(child, directory, 1, 0.5, 500);
+          image.shutDown("cut");
+          await child.kill();
+          assert.ok(child.lines.some((line) => line.startsWith("ack 0")), child.lines.join("\n"));
+          ledger.take(child.lines);
+          image.unmount();
+          ledger.powerLost();
+          image.mount();
+          await reopen(directory, { shards: 1, topic: "log" }, (log) => ledger.check(log));
+        })
+      ),
+  );
+
+  it(
+    "a writer that follows a killed one makes it durable first",
+    { skip },
+    () =>
+      useImage((image) =>
+        useChildren(async (children) => {
+          image.make(32 * 1024 * 1024);
+          image.mount();
+          const directory = join(image.point, "log");
+          const segment = join(directory, "log-0", FIRST);
+          const ledger = new Ledger(1);
+          const killed = children.start(CURRENT, delaying([segment], "fdatasync", HANGING_MS), ONE_THREAD);
+          // On `os` only: the first sync is the one that hangs.
+          await write(killed, directory, 1, 0, 60);
+          await killed.kill();
+          ledger.take(killed.lines);
+          const next = children.start(CURRENT);
+          await write(next, directory, 2, 1, 20);
+          image.shutDown("cut");
+          await next.kill();
+          ledger.take(next.lines);
+          assert.ok(next.lines.some((line) => line.endsWith(" disk")), next.lines.join("\n"));
+          image.unmount();
+          ledger.powerLost();
+          image.mount();
+          await reopen(directory, { shards: 1, topic: "log" }, (log) => ledger.check(log));
+        })
+      ),
+  );
+});

@@ -1,0 +1,57 @@
+/**
+ * A disk that does not keep its word: it says it has synced and has not, writes elsewhere, or spoils what it is rewriting. Then
+ * data may be gone or damaged, but whatever is read must be right, and on a disk that is merely weak a loss must be said.
+ */
+import type { LogRecord } from "../../src/read/stored_record.ts";
+import type { RecoveryReport } from "../../src/log/open_shard.ts";
+import type { ShardModel } from "./model.ts";
+import type { Simulation } from "./simulation.ts";
+import { ensure } from "./violation.ts";
+
+/** Checks a log that was opened on such a disk. Answers false where the log can only be read from now on. */
+export async function checkSalvage(sim: Simulation, isLossAccepted: boolean): Promise<boolean> {
+  let isUsable = true;
+  for (const report of sim.log!.recovery) {
+    const model = sim.models[report.shard];
+    const shard = sim.log!.shards[report.shard];
+    sim.tally.add(`verdict on a ${sim.settings.profile} disk: ${report.verdict}`);
+    sim.trace?.(`shard ${model.id} recovered: ${report.verdict}, ${report.cutBytes} bytes cut, ends at ${shard.nextOffset}`);
+    const readable = await readWhatIsThere(sim, model);
+    checkLoss(sim, model, report, readable, isLossAccepted);
+    ensure(shard.nextOffset <= model.history.length, () =>
+      `shard ${model.id} ends at ${shard.nextOffset}, its history at ${model.history.length}`);
+    if (shard.state !== "open" || readable < shard.nextOffset) isUsable = false;
+    else model.forget(shard.nextOffset);
+  }
+  return isUsable;
+}
+
+/** Reads a shard past all damage, and checks every record. Answers the exclusive end of what is there without a gap. */
+async function readWhatIsThere(sim: Simulation, model: ShardModel): Promise<number> {
+  let gaps = 0;
+  const options = { shard: model.id, onCorrupt: "skip", onGap: () => gaps++ } as const;
+  const records: LogRecord[] | undefined = await sim.result(sim.readAll(sim.log!, options), "reading past damage");
+  let last = -1;
+  let end = 0;
+  for (const record of records ?? []) {
+    ensure(record.offset > last, () => `shard ${model.id} gave offset ${record.offset} behind ${last}`);
+    model.check(record);
+    last = record.offset;
+    if (end === record.offset) end++;
+  }
+  sim.tally.add(`reading: gaps on a ${sim.settings.profile} disk`, gaps);
+  return end;
+}
+
+function checkLoss(
+  sim: Simulation,
+  model: ShardModel,
+  { verdict }: RecoveryReport,
+  readable: number,
+  isLossAccepted: boolean,
+): void {
+  if (sim.settings.profile !== "weak" || readable >= model.floor(sim.crashed)) return;
+  sim.tally.add(`loss on a weak disk: ${isLossAccepted ? "DATA_LOSS" : verdict}`);
+  ensure(isLossAccepted || verdict !== "clean", () =>
+    `shard ${model.id} lost records from ${readable} to ${model.floor(sim.crashed) - 1} and says nothing`);
+}
