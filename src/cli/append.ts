@@ -104,7 +104,9 @@ function separatorOf(args: Arguments): Uint8Array | undefined {
 async function tellRecovery(context: Context, log: Log): Promise<void> {
   for (const { shard, verdict, cutBytes, keptAside } of log.recovery) {
     if (verdict === "corrupt") {
-      await say(context, `shard ${shard} is damaged and takes no records; see bimiplog verify`);
+      // Where no shard is left that takes records, the failure that follows says so.
+      const isUsable = log.shards.some(({ state }) => state === "open");
+      if (isUsable) await say(context, `shard ${shard} is damaged and takes no records; see bimiplog verify`);
     } else if (verdict === "loss" || cutBytes > 0) {
       const kept = keptAside === undefined ? "" : `, kept in ${keptAside}`;
       const what = verdict === "loss" ? "records are lost" : "the log was not closed";

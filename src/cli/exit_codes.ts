@@ -43,8 +43,6 @@ export function exitCodeOf(error: unknown): number {
 const ADVICE: readonly (readonly [api: string, command: string])[] = [
   ['read on with onCorrupt: "skip"', "--on-corrupt skip reads on behind it"],
   ["; close it there, or open with readOnly", "; reading works beside it"],
-  ["; close it there or open with readOnly", "; reading works beside it"],
-  ["split the record, or raise maxBufferPerShard (and maxBufferBytes)", "split the record"],
   ["restore them, or open with acceptDataLoss to go on without", "restore them from a copy"],
 ];
 

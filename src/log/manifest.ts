@@ -55,7 +55,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
  */
 export function decodeManifest(bytes: Uint8Array, file: string): Manifest | undefined {
   const text = new TextDecoder().decode(bytes);
-  const match = /^([\s\S]*,)\n  "checksum": "crc32c:([0-9a-f]{8})"\n\}\n$/.exec(text);
+  const match = /^([\s\S]*,)\n {2}"checksum": "crc32c:([0-9a-f]{8})"\n\}\n$/.exec(text);
   if (match === null || hex32(crc32c(new TextEncoder().encode(match[1]))) !== match[2]) return undefined;
   let fields: Record<string, unknown>;
   try {

@@ -73,7 +73,8 @@ async function analyseFiles(vfs: Vfs, inventory: Inventory, instance: InstanceId
   }
   const hints = await gatherHints(vfs, inventory, instance);
   // An anchor of a later epoch shows that the newer slot of the state is lost.
-  const rules: ScanRules = { holes: state?.holes ?? false, maxEpoch: state === undefined ? undefined : epoch };
+  const maxEpoch = state === undefined || inventory.isStateSuspect ? undefined : epoch;
+  const rules: ScanRules = { holes: state?.holes ?? false, maxEpoch };
   const scan = await scanForward(vfs, inventory, hints.start, rules);
   const synced = state?.clean !== undefined && hints.start.end === state.clean
     ? state.clean
@@ -94,7 +95,12 @@ async function analyseFiles(vfs: Vfs, inventory: Inventory, instance: InstanceId
         "it is open for reading; bimiplog repair writes it again",
       { shard, file: `${inventory.directory}/state` },
     );
-    return { ...found, verdict: "corrupt", end: await salvageEnd(vfs, inventory, scan, hints.required, rules), problem };
+    return {
+      ...found,
+      verdict: "corrupt",
+      end: await salvageEnd(vfs, inventory, scan, hints.required, rules),
+      problem,
+    };
   }
   if (scan.end.nextOffset < hints.required) return await analyseLoss(vfs, inventory, scan, hints, rules, found);
   // While the page cache lives, what stands behind the last write is no lost write: a value may look like a batch.

@@ -4,11 +4,12 @@
  * @module
  */
 import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
-import { readSlotFile } from "../anchor/slot_file.ts";
+import { newestSlot, readSlotFile } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { logPath, segmentBases } from "../segment/names.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { INTENT_NAME } from "./rebuild_intent.ts";
+import { readSmall, slotFileFault } from "./rebuild_slots.ts";
 
 /** One `.log` file. */
 export interface SegmentFile {
@@ -27,6 +28,8 @@ export interface Inventory {
   /** `undefined`: no file, or no valid slot. */
   readonly state: State | undefined;
   readonly anchor: Anchor | undefined;
+  /** A slot of the state is damaged: the other one may be the older one. */
+  readonly isStateSuspect: boolean;
   /** An explicit repair was interrupted: files are half the old ones and half the new ones. */
   readonly isRepairing: boolean;
 }
@@ -36,7 +39,8 @@ export interface Inventory {
  * an anchor speaks of is in the files before the anchor is written.
  */
 export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Array, shard: number): Promise<Inventory> {
-  const state = await readSlotFile(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+  const stateSlots = await readSmall(vfs, `${directory}/${STATE_NAME}`) ?? new Uint8Array(0);
+  const state = newestSlot(stateSlots, stateIdentity(logId, shard))?.slot;
   const anchor = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   const segments: SegmentFile[] = [];
   const entries = await listEntries(vfs, directory);
@@ -55,6 +59,7 @@ export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Arr
     segments,
     state: state === undefined ? undefined : readState(state),
     anchor: anchor === undefined ? undefined : readAnchor(anchor),
+    isStateSuspect: state !== undefined && slotFileFault(stateSlots, stateIdentity(logId, shard)) !== undefined,
     isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
   };
 }

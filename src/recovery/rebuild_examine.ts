@@ -73,6 +73,7 @@ export class ShardExaminer {
       const tail = await this.#run(draft, probe, rows);
       if (tail === undefined && nextBase !== undefined) rows.finish(this.expected, limit);
       // What stands behind the end in the index of the last segment is dropped by the next opening of an unclosed log.
+      draft.hasSpareRows = rows.row !== undefined;
       draft.indexDamaged = rows.damaged && (nextBase !== undefined || isClosed);
       return tail;
     } finally {
@@ -97,7 +98,10 @@ export class ShardExaminer {
       const fault = isIntact ? await this.#take(draft, scanner, rows) : scanner.fault!;
       if (fault === undefined) continue;
       if (this.expected >= this.#task.trustedTo) return { base: draft.base, position, bytes: limit - position, fault };
-      scanner.skipTo(await this.#resolve(draft, probe, rows, position, fault));
+      const next = await this.#resolve(draft, probe, rows, position, fault);
+      // Without anybody who knows where data ends, what nothing follows is a tail as well.
+      if (next === undefined) return { base: draft.base, position, bytes: limit - position, fault };
+      scanner.skipTo(next);
     }
     this.#task.passed(limit - passed);
     return undefined;
@@ -159,14 +163,14 @@ export class ShardExaminer {
     }
   }
 
-  /** Decides what becomes of the damage at `position`, and answers where to go on. */
+  /** Decides what becomes of the damage at `position`, and answers where to go on; `undefined` where nothing is lost. */
   async #resolve(
     draft: Draft,
     probe: SegmentProbe,
     rows: IndexRows,
     position: number,
     fault: string,
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const raw = await probe.header(position);
     if (raw !== undefined) {
       if (await this.#blamePrevious(probe, rows, position, raw)) return position;
@@ -180,6 +184,8 @@ export class ShardExaminer {
       }
     }
     const next = await probe.resume(position, raw, rows, this.expected, this.epoch);
+    const { nextBase, promised } = probe.bounds;
+    if (next === undefined && nextBase === undefined && this.expected >= promised) return undefined;
     return this.#lose(draft, probe, position, next, fault);
   }
 

@@ -36,7 +36,7 @@ export async function planShard(tools: PlanTools, place: PlanPlace): Promise<Sha
   const planner = new Planner(tools, place, inventory, new Set(names));
   // The analysis found that the files are not this shard's at all.
   if (problem !== undefined && end.segment < 0) planner.refuse(problem.file ?? place.directory, problem.message);
-  else await planner.run();
+  else await planner.run(problem !== undefined);
   return planner.finish();
 }
 
@@ -80,7 +80,7 @@ class Planner {
     this.#find({ action: "none", file, what, remedy: "only a person can tell where the files belong" });
   }
 
-  async run(): Promise<void> {
+  async run(isRefused: boolean): Promise<void> {
     const { directory } = this.#place;
     const { state, segments } = this.#inventory;
     const { drafts, misnamed } = await orderSegments(this.#vfs, directory, segments, state?.holes ?? false);
@@ -93,7 +93,7 @@ class Planner {
       this.#logStart = first;
       this.#factsChange = true;
     }
-    const walk = await walkShard(this.#tools, this.#place, this.#inventory, drafts, this.#logStart);
+    const walk = await walkShard(this.#tools, this.#place, this.#inventory, drafts, this.#logStart, isRefused);
     if (walk.stray !== undefined) {
       return this.refuse(walk.stray.source!.path, "its name is far behind the offset where the segments before it end");
     }
@@ -206,7 +206,9 @@ class Planner {
     if (what === undefined) return;
     if (isValid) {
       const keptAside = await this.#copyAside(name);
-      this.#slots.push(name);
+      // The slot of the state that is left may be the older one: what it says is found out anew.
+      if (name === STATE_NAME) this.#factsChange = true;
+      else this.#slots.push(name);
       this.#find({ action: "rewrite", file, what, remedy: "it is written again", keptAside });
     } else {
       // One that says nothing is no hint; without it the next opening writes a new one.
@@ -224,11 +226,11 @@ class Planner {
     return path;
   }
 
-  /** The highest epoch that was ever given out. Without a state there may have been one that nobody used. */
+  /** The highest epoch that was ever given out. Without the newest state there may have been one that nobody used. */
   #newEpoch(): number {
-    const { state, anchor } = this.#inventory;
+    const { state, anchor, isStateSuspect } = this.#inventory;
     const known = Math.max(this.#epoch, state?.epoch ?? 0, anchor?.epoch ?? 0);
-    return state === undefined ? known + 1 : known;
+    return state === undefined || isStateSuspect ? known + 1 : known;
   }
 
   #quarantine(base: number, position: number): string {

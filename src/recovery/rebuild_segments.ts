@@ -5,6 +5,7 @@
  */
 import { readHeader } from "../batch/format.ts";
 import { logPath } from "../segment/names.ts";
+import { findBatch } from "../segment/search.ts";
 import type { Vfs } from "../vfs.ts";
 import type { SegmentFile } from "./inventory.ts";
 import { baseBitsApart } from "./rebuild_header.ts";
@@ -18,7 +19,7 @@ export interface Misnamed {
   readonly bytes: number;
   /** What its content says. */
   readonly trueBase: number;
-  /** Another file has the right name: this one is a copy, or a stranger. */
+  /** Another segment has its first batch: this one is a copy, or the batch was written to the wrong place. */
   readonly isSpare: boolean;
 }
 
@@ -44,11 +45,23 @@ export async function orderSegments(
   }
   const misnamed: Misnamed[] = [];
   for (const { file, trueBase } of strangers) {
-    const isSpare = drafts.some((draft) => draft.base === trueBase);
+    const isSpare = await isHeld(vfs, drafts, trueBase);
     misnamed.push({ ...file, trueBase, isSpare });
     if (!isSpare) drafts.push(draftOf(directory, file, trueBase));
   }
   return { drafts: drafts.sort((a, b) => a.base - b.base), misnamed };
+}
+
+/** True where a segment under its right name has the batch with this base offset. */
+async function isHeld(vfs: Vfs, drafts: readonly Draft[], baseOffset: number): Promise<boolean> {
+  const holder = drafts.filter((draft) => draft.base <= baseOffset).sort((a, b) => b.base - a.base)[0];
+  if (holder === undefined || holder.base === baseOffset) return holder !== undefined;
+  const file = await vfs.open(holder.source!.path, "read");
+  try {
+    return await findBatch(file, 0, holder.source!.bytes, baseOffset, baseOffset) !== undefined;
+  } finally {
+    await file.close();
+  }
 }
 
 function draftOf(directory: string, file: SegmentFile, base: number): Draft {
@@ -67,13 +80,14 @@ async function baseByContent(
     const probe = new SegmentProbe(file, { limit, nextBase: undefined, promised: 0, maxEpoch: undefined });
     const first = await probe.intactAt(0);
     if (first === undefined || first.baseOffset === base) return base;
-    const offsets = first.lastOffset - first.baseOffset + 1;
-    const raw = (await probe.header(0))!;
     const second = await probe.header(first.bytes);
-    const next = second === undefined ? nextBase : readHeader(second, 0).baseOffset;
-    if (next === base + offsets) return base;
-    if (second !== undefined && next === first.lastOffset + 1) return first.baseOffset;
-    return baseBitsApart(raw, base) === 1 ? base : first.baseOffset;
+    // The batch behind it decides: does it follow the first one, or the name?
+    if (second !== undefined) {
+      return readHeader(second, 0).baseOffset === first.lastOffset + 1 ? first.baseOffset : base;
+    }
+    const offsets = first.lastOffset - first.baseOffset + 1;
+    const isWhole = first.bytes === limit && nextBase !== base + offsets;
+    return isWhole && baseBitsApart((await probe.header(0))!, base) > 1 ? first.baseOffset : base;
   } finally {
     await file.close();
   }

@@ -61,6 +61,8 @@ export interface Draft {
   /** Its pieces are not the source as it is. */
   changed: boolean;
   indexDamaged: boolean;
+  /** Its index has rows behind its last batch: they are of batches that are gone. */
+  hasSpareRows: boolean;
   /** Offset behind its last piece. */
   nextOffset: number;
   /** Findings whose original bytes are set aside with the source. */
@@ -86,6 +88,7 @@ export function newDraft(base: number, source?: Draft["source"]): Draft {
     pieces: [],
     changed: source === undefined,
     indexDamaged: false,
+    hasSpareRows: false,
     nextOffset: base,
     findings: [],
   };

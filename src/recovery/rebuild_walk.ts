@@ -44,15 +44,20 @@ export interface Walk {
   readonly stray: Draft | undefined;
 }
 
-/** Walks through segments that are in order. */
+/**
+ * Walks through segments that are in order.
+ *
+ * @param isRefused An opening for writing would refuse the shard as it is.
+ */
 export async function walkShard(
   tools: PlanTools,
   place: PlanPlace,
   inventory: Inventory,
   segments: readonly Draft[],
   logStart: number,
+  isRefused: boolean,
 ): Promise<Walk> {
-  const task = examineTask(tools, place, inventory, segments);
+  const task = examineTask(tools, place, inventory, segments, isRefused);
   const examiner = new ShardExaminer(task, segments[0]?.base ?? logStart);
   const drafts: Draft[] = [];
   const overlapping: { draft: Draft; expected: number }[] = [];
@@ -91,8 +96,9 @@ export async function walkShard(
 function examineTask(
   tools: PlanTools,
   place: PlanPlace,
-  { state, anchor }: Inventory,
+  { state, anchor, isStateSuspect }: Inventory,
   drafts: readonly Draft[],
+  isRefused: boolean,
 ): ExamineTask {
   const ends = [];
   if (state?.clean !== undefined) ends.push(state.clean);
@@ -101,8 +107,8 @@ function examineTask(
     ends.push(anchor.synced);
   }
   const promised = Math.max(0, ...ends.map((end) => end.nextOffset));
-  // All but the last two segments are known to be synced. Where both state and anchor are lost nothing tells a tail from
-  // damage: what can be read is kept.
+  // All but the last two segments are known to be synced. What an opening would cut off behind that is left to it. Where it
+  // refuses, or nothing is left that tells lost writes from damage, all that readers can still read is kept.
   const synced = drafts[drafts.length - 2]?.base ?? 0;
   return {
     ...tools,
@@ -111,11 +117,11 @@ function examineTask(
     shard: place.shard,
     rules: {
       holes: state?.holes ?? false,
-      maxEpoch: state === undefined ? undefined : Math.max(state.epoch, anchor?.epoch ?? 0),
+      maxEpoch: state === undefined || isStateSuspect ? undefined : Math.max(state.epoch, anchor?.epoch ?? 0),
     },
     ends,
     promised,
-    trustedTo: state === undefined && anchor === undefined ? Infinity : Math.max(promised, synced),
+    trustedTo: isRefused || ends.length === 0 ? Infinity : Math.max(promised, synced),
     isClosed: state?.clean !== undefined,
     drafts,
   };
@@ -129,6 +135,8 @@ function fill(task: ExamineTask, examiner: ShardExaminer, drafts: Draft[], to: n
   const file = logPath(task.directory, draft?.base ?? from);
   const position = draft?.source?.bytes ?? 0;
   const findings = draft?.findings;
+  // It becomes a finished segment, whose index is never looked through again.
+  if (draft === undefined && last?.hasSpareRows) last.indexDamaged = true;
   while (examiner.expected < to) {
     if (draft === undefined || draft.base + MAX_SEGMENT_OFFSETS <= examiner.expected) {
       draft = newDraft(examiner.expected);

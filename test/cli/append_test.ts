@@ -1,6 +1,6 @@
 /** `bimiplog append`: lines become records, and nothing that was taken is lost on the way out. */
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { openLog } from "../../mod.ts";
 import { COMMAND, linesOf, Program, run, temporaryLog } from "./program.ts";
@@ -224,6 +224,17 @@ describe("append", () => {
       assert.match(stderr, /^bimiplog: [^\n]*damaged[^\n]*bimiplog verify[^\n]*\n$/);
     }
     assert.deepEqual(readFileSync(file), bytes);
+  });
+
+  it("refuses a log that lacks acknowledged records with 3", async () => {
+    const directory = temporaryLog();
+    await run(["append", directory], "a\n");
+    const file = `${directory}/events-0/${"0".repeat(20)}.log`;
+    truncateSync(file, 0);
+    const { code, stderr } = await run(["append", directory], "b\n");
+    assert.equal(code, 3);
+    assert.match(stderr, /^bimiplog: [^\n]*records 0 to 0 were acknowledged and are not there[^\n]*\n$/);
+    assert.equal(readFileSync(file).length, 0);
   });
 
   it("keeps the order of a hundred thousand lines", async () => {

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const MAIN: string = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -15,11 +14,16 @@ export const COMMAND: readonly string[] = process.versions.deno !== undefined
 
 const LF = 10;
 
-/** Made by the tests of this process. Removed at their end: Deno does not call what a test leaves with its context. */
+/**
+ * Made by the tests of this process and removed at its end. Deno does not call what a test leaves with its context, and has
+ * an event of its own for the end.
+ */
 const made: string[] = [];
-after(() => {
-  for (const directory of made) rmSync(directory, { recursive: true, force: true });
-});
+function removeAll(): void {
+  for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true });
+}
+process.on("exit", removeAll);
+globalThis.addEventListener?.("unload", removeAll);
 
 function temporaryDirectory(name: string): string {
   const directory = mkdtempSync(join(tmpdir(), `bimiplog-${name}-`));

@@ -5,7 +5,13 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { type Fault, memoryVfs, type MemoryVfs, type OperationEvent, type OperationKind } from "../../adapters/memory.ts";
+import {
+  type Fault,
+  type MemoryVfs,
+  memoryVfs,
+  type OperationEvent,
+  type OperationKind,
+} from "../../adapters/memory.ts";
 import { LogError } from "../../src/errors.ts";
 import { isFull, isNode, openOn } from "./engine.ts";
 import { type Promises, type Scenario, scenarios, SETTINGS } from "./scenarios.ts";
@@ -105,8 +111,10 @@ async function checkAll(next: MemoryVfs, promises: Promises): Promise<void> {
   await again.close();
 }
 
-describe("every operation", async () => {
-  for (const scenario of await scenarios(() => memoryVfs({ seed: 5 }))) {
+const all = await scenarios(() => memoryVfs({ seed: 5 }));
+
+describe("every operation", () => {
+  for (const scenario of all) {
     it(`${scenario.name}: any operation may fail in any way`, async () => {
       let triples = 0;
       const kinds = await operationsOf(scenario);

@@ -3,7 +3,7 @@
  * a reboot, when nothing in it is of this instance, and without indexes.
  */
 import assert from "node:assert/strict";
-import { memoryVfs, type MemoryVfs } from "../../adapters/memory.ts";
+import { type MemoryVfs, memoryVfs } from "../../adapters/memory.ts";
 import { batchBytesAt, readHeader } from "../../src/batch/format.ts";
 import { instanceIds } from "../../src/anchor/anchor.ts";
 import { readManifest } from "../../src/log/manifest.ts";

@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { whySkipped } from "../conformance/processes.ts";
-import { reopen } from "../helpers.ts";
+import { namesIn, reopen } from "../helpers.ts";
 import { type Child, CURRENT, useChildren } from "./children.ts";
 import { useImage, whyNoPowerCuts } from "./image.ts";
 import { Ledger } from "./ledger.ts";
+import type { WriteRequest } from "./writer/write.ts";
 import { delaying, ONE_THREAD, whyNoTracer } from "./tracer.ts";
 
 const skip = whySkipped(CURRENT) || whyNoPowerCuts() || whyNoTracer();
@@ -19,11 +20,11 @@ const HANGING_MS = 60_000;
 const OPTIONS = { topic: "log", durability: "os", flushIntervalMs: 0, segmentBytes: 3000, batchBytes: 300 } as const;
 
 /** Asks a child to write on and on; resolves when it has said so many lines. */
-async function write(child: Child, directory: string, life: number, disk: number, lines: number): Promise<void> {
+async function write(child: Child, request: Partial<WriteRequest>, lines: number): Promise<void> {
   await child.line(["ready"]);
-  child.ask({ do: "write", directory, shards: 1, life, seed: 7, steps: 10_000, disk, options: OPTIONS });
+  child.ask({ do: "write", directory: "", life: 1, shards: 1, seed: 7, steps: 10_000, options: OPTIONS, ...request });
   await child.line(["open"]);
-  await child.saidLines(lines, 1500);
+  await child.saidLines(lines, 800);
 }
 
 describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () => {
@@ -39,7 +40,11 @@ describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () =>
           const segment = join(directory, "log-0", FIRST);
           const ledger = new Ledger(1);
           const child = children.start(CURRENT, delaying([segment], "fdatasync", HANGING_MS), ONE_THREAD);
-          await write(child, directory, 1, 0.5, 500);
+          await write(
+            child,
+            { directory, disk: 0.5, osSteps: 24, options: { ...OPTIONS, segmentBytes: 100_000 } },
+            500,
+          );
           image.shutDown("cut");
           await child.kill();
           assert.ok(child.lines.some((line) => line.startsWith("ack 0")), child.lines.join("\n"));
@@ -65,11 +70,11 @@ describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () =>
           const ledger = new Ledger(1);
           const killed = children.start(CURRENT, delaying([segment], "fdatasync", HANGING_MS), ONE_THREAD);
           // On `os` only: the first sync is the one that hangs.
-          await write(killed, directory, 1, 0, 60);
+          await write(killed, { directory, disk: 0 }, 60);
           await killed.kill();
           ledger.take(killed.lines);
           const next = children.start(CURRENT);
-          await write(next, directory, 2, 1, 20);
+          await write(next, { directory, life: 2, disk: 1 }, 20);
           image.shutDown("cut");
           await next.kill();
           ledger.take(next.lines);

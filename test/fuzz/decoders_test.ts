@@ -65,10 +65,16 @@ function decodeAll(bytes: Uint8Array, from: Codecs): void {
   }
 }
 
+const inputs = new Map<string, number>();
+function count(what: string): void {
+  inputs.set(what, (inputs.get(what) ?? 0) + 1);
+}
+
 describe("decoders on changed bytes", () => {
   it("batch and records", () => {
     fc.assert(
       fc.property(mutations, fc.boolean(), (list, honest) => {
+        count("batch");
         const bytes = mutate(batch, list);
         const fault = headerFault(bytes, 0, bytes.length);
         if (fault === undefined) assert.ok(bytes.length >= 61 && bytes.length <= MAX_BATCH_BYTES);
@@ -84,6 +90,7 @@ describe("decoders on changed bytes", () => {
     let valid = 0;
     fc.assert(
       fc.property(mutations, (list) => {
+        count("blob");
         const blob = withTrueChecksum(mutate(batch, list));
         try {
           assert.ok(validateBlob(blob) <= blob.length / 7);
@@ -102,6 +109,7 @@ describe("decoders on changed bytes", () => {
     const vfs = golden.vfs.snapshot().boot();
     await fc.assert(
       fc.asyncProperty(mutations, fc.boolean(), async (list, honest) => {
+        count("index");
         const bytes = honest ? withTrueRows(mutate(rows, list)) : mutate(rows, list);
         for (let at = 0, length = rowLength(bytes, 0); length > 0; length = rowLength(bytes, at)) {
           assert.ok(length >= 8);
@@ -122,6 +130,7 @@ describe("decoders on changed bytes", () => {
     const files = { anchor: anchorIdentity(manifest!.id, 0), state: stateIdentity(manifest!.id, 0) };
     fc.assert(
       fc.property(mutations, fc.constantFrom("anchor" as const, "state" as const), (list, name) => {
+        count("slots");
         const slot = newestSlot(withTrueSlots(mutate(golden.vfs.readWhole(shardFile(0, name)), list)), files[name]);
         if (slot === undefined) return;
         if (name === "anchor") readAnchor(slot.slot);
@@ -135,6 +144,7 @@ describe("decoders on changed bytes", () => {
     const bytes = golden.vfs.readWhole(`${DIRECTORY}/bimip.json`);
     fc.assert(
       fc.property(fc.oneof(mutations.map((list) => mutate(bytes, list)), fc.uint8Array()), (content) => {
+        count("manifest");
         try {
           const found = decodeManifest(content, "bimip.json");
           if (found !== undefined) assert.deepEqual(found, manifest);
@@ -156,6 +166,7 @@ describe("decoders on changed bytes", () => {
     ];
     await fc.assert(
       fc.asyncProperty(mutations, fc.constantFrom(...dumps), fc.boolean(), async (list, [path, dump], honest) => {
+        count("dump");
         let bytes = mutate(golden.vfs.readWhole(path), list);
         if (honest) bytes = dump === dumpRows ? withTrueRows(bytes) : withTrueSlots(bytes);
         const vfs = golden.vfs.snapshot().boot();
@@ -169,5 +180,10 @@ describe("decoders on changed bytes", () => {
       }),
       settings(2000, 1200),
     );
+  });
+
+  it("has seen changed bytes of every kind", () => {
+    assert.equal(inputs.size, 6);
+    console.log("inputs:", Object.fromEntries(inputs));
   });
 });

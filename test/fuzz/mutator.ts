@@ -23,7 +23,11 @@ const length = fc.integer({ min: 1, max: 600 });
 export const mutations: fc.Arbitrary<Mutation[]> = fc.array(
   fc.oneof(
     fc.record({ kind: fc.constant("flip" as const), at: place, bit: fc.nat(7) }),
-    fc.record({ kind: fc.constant("number" as const), at: place, value: fc.oneof(fc.constantFrom(...HOSTILE), fc.integer()) }),
+    fc.record({
+      kind: fc.constant("number" as const),
+      at: place,
+      value: fc.oneof(fc.constantFrom(...HOSTILE), fc.integer()),
+    }),
     fc.record({ kind: fc.constant("cut" as const), at: place }),
     fc.record({ kind: fc.constant("grow" as const), bytes: fc.uint8Array({ minLength: 1, maxLength: 200 }) }),
     fc.record({ kind: fc.constant("zero" as const), at: place, length }),

@@ -47,7 +47,7 @@ export function valueAt(shard: number, offset: number): string {
 }
 
 /** Appends batches of known records and flushes each. */
-export async function appendBatches(log: EmbeddedLog, shard: number, batches: number, records = RECORDS_A_BATCH): Promise<void> {
+export async function appendBatches(log: EmbeddedLog, shard: number, batches: number, records: number = RECORDS_A_BATCH): Promise<void> {
   const writer = log.shard(shard);
   for (let batch = 0; batch < batches; batch++) {
     for (let record = 0; record < records; record++) {

@@ -76,6 +76,14 @@ async function append(sim: Simulation): Promise<void> {
   // Without a timer nothing but a later flush may answer.
   const timed = sim.settings.options.flushIntervalMs !== Infinity;
   if (shard !== undefined && (!timed || sim.random.chance(0.5))) return sim.leave(promise, "append", acknowledged);
+  if (!timed) {
+    sim.leave(promise, "append", acknowledged);
+    while (shard === undefined && await sim.result(sim.log!.flush("disk").then(() => true), "flush for room")) {
+      shard = takeHandedOut(sim, made.expected);
+    }
+    shard ??= takeHandedOut(sim, made.expected);
+    return;
+  }
   const answer = await sim.result(promise, "append");
   if (answer !== undefined) acknowledged(answer);
   else if (shard === undefined) takeHandedOut(sim, made.expected);

@@ -70,7 +70,7 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       unknownInstance: random.chance(0.1),
       ...(invariant ? { history: /anchor$/ } : {}),
       strict: profile === "weak",
-      faults: { probability: random.pick([0.002, 0.01]), faults: FAULTS[profile] },
+      faults: { probability: random.pick([0.002, 0.01]) * (profile === "lying" ? 5 : 1), faults: FAULTS[profile] },
     },
     burst: random.pick([4, 8, 20]),
     operations: random.chance(0.95) ? 30 : 60,

@@ -21,24 +21,26 @@ export class Appender {
   readonly #life: number;
   readonly #random: SeededRandom;
   readonly #durability: Rung;
-  readonly #disk: number;
   /** Next offset of each shard when the life began: the sequence counts from there. */
   readonly #bases: readonly number[];
   readonly #open = new Set<Promise<void>>();
 
-  constructor(log: Log, life: number, random: SeededRandom, durability: Rung, disk: number) {
+  constructor(log: Log, life: number, random: SeededRandom, durability: Rung) {
     this.#log = log;
     this.#life = life;
     this.#random = random;
     this.#durability = durability;
-    this.#disk = disk;
     this.#bases = log.shards.map((shard) => shard.nextOffset);
   }
 
-  /** Appends something somewhere; waits for its acknowledgement, or lets it come later. */
-  async step(): Promise<void> {
+  /**
+   * Appends something somewhere; waits for its acknowledgement, or lets it come later.
+   *
+   * @param disk How likely it asks for `disk`, from 0 to 1.
+   */
+  async step(disk: number): Promise<void> {
     const random = this.#random;
-    const rung: Rung = this.#durability === "disk" || random.chance(this.#disk) ? "disk" : "os";
+    const rung: Rung = this.#durability === "disk" || random.chance(disk) ? "disk" : "os";
     const key = `user ${random.below(50)}`;
     const shard = this.#log.shardFor(key);
     const way = random.below(10);

@@ -18,6 +18,8 @@ export interface WriteRequest {
   readonly steps?: number;
   /** How much of it is asked for on `disk`, from 0 to 1. */
   readonly disk?: number;
+  /** So many appends at the beginning of a life ask for `os`, whatever `disk` says. */
+  readonly osSteps?: number;
   /** Instead of random ones. */
   readonly options?: OpenOptions;
 }
@@ -71,9 +73,12 @@ async function oneLife(
       log.recovery.map((report) => report.verdict).join(" ")
     }`,
   );
-  const appender = new Appender(log, life, random, options.durability ?? "os", request.disk ?? 0.15);
+  const { disk = 0.15, osSteps = 0 } = request;
+  const appender = new Appender(log, life, random, options.durability ?? "os");
   const steps = request.steps ?? 5 + random.below(400);
-  for (let step = 0; step < steps && poisoned.size < log.shards.length; step++) await appender.step();
+  for (let step = 0; step < steps && poisoned.size < log.shards.length; step++) {
+    await appender.step(step < osSteps ? 0 : disk);
+  }
   await appender.settled();
   for (const shard of poisoned) await tryPoisoned(log, shard);
   try {
