@@ -37,6 +37,8 @@ interface Previous {
   readonly minEpoch: number;
   /** Its index row was made for it as it stands. */
   readonly isConfirmed: boolean;
+  /** Voids in front of it, which have its epoch. */
+  readonly voids: readonly (Piece & { kind: "void" })[];
 }
 
 /** One pass over one shard, segment by segment. */
@@ -64,7 +66,7 @@ export class ShardExaminer {
 
   /** Examines one segment that has a source. Answers the tail, where one begins in it. */
   async examine(draft: Draft, nextBase: number | undefined): Promise<Tail | undefined> {
-    const { vfs, directory, logId, shard, promised, rules, isClosed } = this.#task;
+    const { vfs, directory, logId, shard, promised, rules } = this.#task;
     const { path, bytes: limit } = draft.source!;
     const rows = await IndexRows.open(vfs, indexPath(directory, draft.base), { logId, shard, base: draft.base });
     const file = await vfs.open(path, "read");
@@ -72,9 +74,9 @@ export class ShardExaminer {
       const probe = new SegmentProbe(file, { limit, nextBase, promised, maxEpoch: rules.maxEpoch });
       const tail = await this.#run(draft, probe, rows);
       if (tail === undefined && nextBase !== undefined) rows.finish(this.expected, limit);
-      // What stands behind the end in the index of the last segment is dropped by the next opening of an unclosed log.
       draft.hasSpareRows = rows.row !== undefined;
-      draft.indexDamaged = rows.damaged && (nextBase !== undefined || isClosed);
+      draft.lacksRows = rows.isLacking;
+      draft.indexDamaged = rows.damaged;
       return tail;
     } finally {
       await file.close();
@@ -127,6 +129,7 @@ export class ShardExaminer {
       }
     }
     if (epoch === header.epoch) addCopy(draft, position, position + size, header.lastOffset + 1);
+    if (row === undefined && header.lastOffset < this.#task.promised) rows.isLacking = true;
     if (rows.row?.position === position) {
       const taken = rows.take(bytes, at, position);
       if (taken instanceof Promise) await taken;
@@ -144,9 +147,10 @@ export class ShardExaminer {
     minEpoch: number,
     isConfirmed: boolean,
   ): void {
-    for (const piece of this.#openVoids) piece.epoch = epoch;
-    if (this.#openVoids.length > 0) this.#openVoids = [];
-    this.#previous = { draft, position, size, minEpoch, isConfirmed };
+    const voids = this.#openVoids;
+    for (const piece of voids) piece.epoch = epoch;
+    if (voids.length > 0) this.#openVoids = [];
+    this.#previous = { draft, position, size, minEpoch, isConfirmed, voids };
     this.expected = lastOffset + 1;
     this.epoch = epoch;
   }
@@ -211,6 +215,7 @@ export class ShardExaminer {
     const header = withFields(before, readI64(before, BASE_OFFSET_AT), previous.size, likely);
     replaceLastHeader(draft, previous.position, header);
     draft.findings.push(this.#restored(draft, previous.position, before, header, "its epoch is higher than those behind it"));
+    for (const piece of previous.voids) piece.epoch = likely;
     this.#previous = { ...previous, isConfirmed: true };
     this.epoch = likely;
     return true;

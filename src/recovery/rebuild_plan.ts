@@ -155,11 +155,17 @@ class Planner {
       const aside = this.#quarantine(draft.base, 0);
       this.#asides.set(draft, aside);
       for (const finding of draft.findings) finding.keptAside = aside;
-    } else if (draft.indexDamaged) {
+    } else if (draft.indexDamaged && !this.#isUnfinished(draft)) {
       const file = indexPath(this.#place.directory, draft.base);
       const what = "its rows are not those of the segment";
       this.#find({ action: "rewrite", file, what, remedy: "it is made again from the .log" });
     }
+  }
+
+  /** What stands behind the end in the last index of a log that was not closed is no damage: the next opening drops it. */
+  #isUnfinished(draft: Draft): boolean {
+    const isLast = draft === this.#drafts[this.#drafts.length - 1];
+    return isLast && this.#inventory.state?.clean === undefined && !draft.lacksRows;
   }
 
   /** A tail is taken off only where something else is repaired: by itself it is the next opening's business. */

@@ -63,15 +63,21 @@ export class SegmentProbe {
   }
 
   /**
-   * True where offsets can go on with `offset` at `position`: the header there says so, or the segment ends as it should. The last
-   * segment ends where state or anchor say, at the end of a batch; where they say nothing every end is right.
+   * True where offsets go on with `offset` at `position`: the header there says so, or the segment ends as it should. The last
+   * segment ends where state or anchor say.
    */
   async continuesAt(position: number, offset: number): Promise<boolean> {
     const { limit, nextBase, promised } = this.bounds;
-    if (position === limit) return offset === (nextBase ?? promised) || (nextBase === undefined && promised === 0);
+    if (position === limit) return offset === (nextBase ?? promised);
     if (nextBase !== undefined && offset >= nextBase) return false;
     const raw = await this.header(position);
     return raw !== undefined && raw[MAGIC_AT] === MAGIC && readHeader(raw, 0).baseOffset === offset;
+  }
+
+  /** True at the end of the last segment where nobody knows what its last offset is. */
+  isUnknownEnd(position: number): boolean {
+    const { limit, nextBase, promised } = this.bounds;
+    return position === limit && nextBase === undefined && promised === 0;
   }
 
   /** The epoch of the batch at `position`, where it is the one with this base offset. */
@@ -159,8 +165,7 @@ export class SegmentProbe {
       if (found === undefined) return undefined;
       const batch = await this.intactAt(found.position);
       const next = found.position + found.bytes;
-      const isNext = this.bounds.nextBase === undefined && next === this.bounds.limit ||
-        await this.continuesAt(next, found.lastOffset + 1);
+      const isNext = await this.continuesAt(next, found.lastOffset + 1);
       if (batch !== undefined && this.#isInOrder(batch, minEpoch) && isNext) {
         return { position: found.position, baseOffset: found.baseOffset };
       }

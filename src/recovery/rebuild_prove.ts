@@ -76,7 +76,8 @@ async function proveByOffsets(
   if (isFlipped && baseBitsApart(raw, expected) !== 1) return undefined;
   for (const size of await possibleSizes(probe, position, raw, next)) {
     const to = position + size;
-    if (size < HEADER_BYTES || to > limit || (isFlipped && !await probe.continuesAt(to, next))) continue;
+    if (size < HEADER_BYTES || to > limit) continue;
+    if (isFlipped && !probe.isUnknownEnd(to) && !await probe.continuesAt(to, next)) continue;
     const high = await probe.epochAt(to, next) ?? task.rules.maxEpoch ?? epoch;
     const epochs = { low: epoch, high: Math.max(epoch, high) };
     const proven = await proveByChecksum(probe.file, position, raw, expected, size, epochs);

@@ -32,6 +32,8 @@ const ROW_STEP = 8;
 export class IndexRows {
   /** A row, or the order of the rows, is not what the `.log` asks for. */
   damaged = false;
+  /** There is no row for a batch that was acknowledged. */
+  isLacking = false;
   readonly #file: VfsFile | undefined;
   readonly #buffer: Uint8Array = new Uint8Array(WINDOW_BYTES);
   #window: Uint8Array = new Uint8Array(0);

@@ -52,13 +52,13 @@ export async function orderSegments(
   return { drafts: drafts.sort((a, b) => a.base - b.base), misnamed };
 }
 
-/** True where a segment under its right name has the batch with this base offset. */
+/** True where a segment under its right name has this offset, or goes on behind it. */
 async function isHeld(vfs: Vfs, drafts: readonly Draft[], baseOffset: number): Promise<boolean> {
   const holder = drafts.filter((draft) => draft.base <= baseOffset).sort((a, b) => b.base - a.base)[0];
   if (holder === undefined || holder.base === baseOffset) return holder !== undefined;
   const file = await vfs.open(holder.source!.path, "read");
   try {
-    return await findBatch(file, 0, holder.source!.bytes, baseOffset, baseOffset) !== undefined;
+    return await findBatch(file, 0, holder.source!.bytes, baseOffset, Number.MAX_SAFE_INTEGER) !== undefined;
   } finally {
     await file.close();
   }

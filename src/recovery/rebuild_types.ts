@@ -63,6 +63,8 @@ export interface Draft {
   indexDamaged: boolean;
   /** Its index has rows behind its last batch: they are of batches that are gone. */
   hasSpareRows: boolean;
+  /** Its index has no row for a batch that was acknowledged. */
+  lacksRows: boolean;
   /** Offset behind its last piece. */
   nextOffset: number;
   /** Findings whose original bytes are set aside with the source. */
@@ -89,6 +91,7 @@ export function newDraft(base: number, source?: Draft["source"]): Draft {
     changed: source === undefined,
     indexDamaged: false,
     hasSpareRows: false,
+    lacksRows: false,
     nextOffset: base,
     findings: [],
   };
@@ -161,8 +164,6 @@ export interface ExamineTask {
   readonly promised: number;
   /** Damage in front of this offset is repaired; what does not follow behind it is a tail. */
   readonly trustedTo: number;
-  /** The state has a clean mark: nothing may stand behind the end. */
-  readonly isClosed: boolean;
   /** All segments, to look for the place a batch came from. */
   readonly drafts: readonly Draft[];
   /** Called with the bytes just passed. */

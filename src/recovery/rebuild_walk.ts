@@ -122,7 +122,6 @@ function examineTask(
     ends,
     promised,
     trustedTo: isRefused || ends.length === 0 ? Infinity : Math.max(promised, synced),
-    isClosed: state?.clean !== undefined,
     drafts,
   };
 }

@@ -17,7 +17,8 @@ const ROWS_A_WRITE = 128;
  * Keeps the rows that can be believed, drops the others, and makes the missing ones from the `.log`.
  *
  * @param end Where the segment's good data ends.
- * @returns The end with its index position and its largest timestamp. Where the index cannot be written it is left as it is.
+ * @returns The end with its index position and its largest timestamp. Where the index cannot be read or written
+ * it is removed: better none than one that goes on behind rows of batches that are gone.
  */
 export async function restoreIndex(
   vfs: Vfs,
@@ -28,9 +29,9 @@ export async function restoreIndex(
 ): Promise<End> {
   const path = indexPath(directory, identity.base);
   const loaded = new LoadedIndex(identity, holes);
-  await loaded.readRows(vfs, path, end.position);
   let file: VfsFile | undefined;
   try {
+    await loaded.readRows(vfs, path, end.position);
     file = await openForRows(vfs, path, loaded.rowPosition);
     const index = file;
     const rows = new Uint8Array(ROWS_A_WRITE * ROW_BYTES);
@@ -56,9 +57,19 @@ export async function restoreIndex(
     return { ...end, indexPosition: position, maxTimestamp: maximum };
   } catch (error) {
     if (!(error instanceof VfsError)) throw error;
+    await removeQuietly(vfs, path);
     return end;
   } finally {
     await file?.close();
+  }
+}
+
+/** An index never stops a log. */
+async function removeQuietly(vfs: Vfs, path: string): Promise<void> {
+  try {
+    await vfs.remove(path);
+  } catch (error) {
+    if (!(error instanceof VfsError)) throw error;
   }
 }
 

@@ -172,7 +172,7 @@ describe("every bit of every file", () => {
     });
   }
 
-  it("verify reports every bit of every .log", async () => {
+  it("verify reports a bit of a .log, wherever it is", async () => {
     let bits = 0;
     for (const golden of goldens.filter(({ name }) => name !== "rebooted")) {
       const snapshot = golden.vfs.snapshot();
@@ -180,7 +180,7 @@ describe("every bit of every file", () => {
         const content = golden.vfs.readWhole(file);
         const end = golden.batches.findLast((batch) => batch.file === file)!;
         // Behind the last batch stands what no reader ever sees.
-        const rare = golden.name === "closed" ? 1 : 7;
+        const rare = golden.name === "closed" ? 3 : 23;
         for (const bit of every(rare)(content.subarray(0, end.position + end.bytes))) {
           const vfs = snapshot.boot();
           vfs.writeWhole(file, flipped(content, bit));

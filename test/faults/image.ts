@@ -32,6 +32,9 @@ function callerHere(): readonly string[] | undefined {
   return CALLERS.find(([program]) => spawnSync(program, ["--version"]).status === 0);
 }
 
+/** Why there are no images here, or `false`. */
+export const whyNoImages: () => string | false = whyNoMounts;
+
 /** Why the power cannot be cut here, or `false`. */
 export function whyNoPowerCuts(): string | false {
   return whyNoMounts() || (callerHere() === undefined && "cutting the power takes perl or python3 for one ioctl");

@@ -104,6 +104,7 @@ describe(`SIGKILL at system calls on ${CURRENT}`, () => {
             try {
               const killed = await killAt(children, names, point, shortLife(path, 1), ledger);
               tally.add(killed ? `at ${point.call}` : "not reached");
+              tally.add(await momentOf(runtimeVfs(), path));
               await recoverAndCheck(path, ledger);
             } catch (error) {
               throw new Error(`killed at ${point.call} number ${point.n}`, { cause: error });

@@ -137,7 +137,7 @@ describe("directories with changed files", () => {
           assert.deepEqual(vfs.violations, []);
           runs++;
         })),
-      settings(1500, 5000),
+      settings(1500, 3000),
     );
     console.log(`${runs} directories:`, Object.fromEntries([...codes].sort()), `largest buffer ${largest} bytes`);
   });

@@ -144,49 +144,61 @@ describe("a damaged batch", () => {
     }
   }
 
+  const hidden:
+    readonly (readonly [what: string, places: readonly (readonly [batch: number, at: number, bit: number])[]])[] = [
+      ["in the records", [[2, 65, 0]]],
+      ["in the length", [[2, 11, 3]]],
+      ["in the base offset", [[2, 6, 1], [5, 7, 0]]],
+      ["in neighbours", [[2, 65, 0], [3, 66, 0], [6, 70, 2], [7, 70, 2]]],
+    ];
   for (const index of ["with", "without"] as const) {
-    it(`is told from batches inside of values, ${index} index`, () =>
-      useClosed(({ directory: source }) =>
-        useDirectory(async (directory) => {
-          // Copies of a real log: their batches are intact, continue each other, and bear offsets of this log.
-          const copies = logFiles(source).map((file) => new Uint8Array(readFileSync(file)));
-          const values = Array.from({ length: 60 }, (_, i) => i % 3 === 1 ? copies[i % copies.length] : valueOf(i));
-          await reopen(directory, { ...OPTIONS, segmentBytes: 1_000_000 }, (log) => {
-            for (const [i, value] of values.entries()) take(log.shard(0), { value, timestamp: 1000 + i });
-          });
-          const [file] = logFiles(directory);
-          const batches = batchesOf(file);
-          const damaged = batches.filter(({ bytes }) => bytes > 5000).slice(2, 5);
-          flip(file, damaged[0].position + 65);
-          flip(file, damaged[1].position + 11, 3);
-          flip(file, damaged[2].position + 9);
-          if (index === "without") rmSync(indexOf(file));
-          await reopen(directory, OPTIONS, async (log) => {
-            const gaps: [number, number][] = [];
-            const records: LogRecord[] = [];
-            for await (
-              const record of log.read({
-                onCorrupt: "skip",
-                onGap: ({ from, to }) => void gaps.push([from, to]),
-              })
-            ) {
-              records.push(record);
-            }
-            assert.deepEqual(gaps, damaged.map(({ first, last }) => [first, last]));
-            const left = values.map((_, i) => i).filter((i) =>
-              !damaged.some(({ first, last }) => i >= first && i <= last)
-            );
-            assert.deepEqual(records.map(({ offset }) => offset), left);
-            for (const record of records) {
-              const value = values[record.offset];
-              if (typeof value === "string") assert.equal(record.text(), value);
-              else assert.deepEqual(record.value, value);
-            }
-          });
-        })
-      ));
+    for (const [what, places] of hidden) {
+      it(`is told from batches inside of values, ${index} index: ${what}`, () =>
+        useClosed(({ files }) =>
+          useDirectory((directory) => {
+            // Copies of a real log: their batches are intact, continue each other, and bear offsets of this log.
+            const copies = files.map((file) => new Uint8Array(readFileSync(file)));
+            return checkHidden(directory, copies, index === "with", places);
+          })
+        ));
+    }
   }
 });
+
+/** Damages batches whose values hold whole batches, and reads on behind them. */
+async function checkHidden(
+  directory: string,
+  copies: readonly Uint8Array[],
+  withIndex: boolean,
+  places: readonly (readonly [batch: number, at: number, bit: number])[],
+): Promise<void> {
+  const values = Array.from({ length: 60 }, (_, i) => i % 4 === 0 ? valueOf(i) : copies[i % copies.length]);
+  await reopen(directory, { ...OPTIONS, segmentBytes: 1_000_000 }, (log) => {
+    for (const [i, value] of values.entries()) take(log.shard(0), { value, timestamp: 1000 + i });
+  });
+  const [file] = logFiles(directory);
+  const large = batchesOf(file).filter(({ bytes }) => bytes > 5000);
+  const damaged = places.map(([batch]) => large[batch]);
+  for (const [batch, at, bit] of places) flip(file, large[batch].position + at, bit);
+  if (!withIndex) rmSync(indexOf(file));
+  await reopen(directory, OPTIONS, async (log) => {
+    const passed: number[] = [];
+    const records: LogRecord[] = [];
+    const onGap = ({ from, to }: GapEvent): void => {
+      for (let offset = from; offset <= to; offset++) passed.push(offset);
+    };
+    for await (const record of log.read({ onCorrupt: "skip", onGap })) records.push(record);
+    const isLost = (i: number): boolean => damaged.some(({ first, last }) => i >= first && i <= last);
+    const offsets = values.map((_, i) => i);
+    assert.deepEqual(passed, offsets.filter(isLost));
+    assert.deepEqual(records.map(({ offset }) => offset), offsets.filter((i) => !isLost(i)));
+    for (const record of records) {
+      const value = values[record.offset];
+      if (typeof value === "string") assert.equal(record.text(), value);
+      else assert.deepEqual(record.value, value);
+    }
+  });
+}
 
 describe("a missing or cut segment", () => {
   for (const index of ["with", "without"] as const) {

@@ -6,8 +6,8 @@ import { collect, fails, plain, reopen, take, texts, useDirectory, useLog } from
 import { type Appended, expectedOf, fillLog, summary } from "./brute_force.ts";
 
 const seed = announceSeed("read");
-/** Small batches and segments, so that starts lie in all of them. */
-const OPTIONS: OpenOptions = { batchBytes: 1000, segmentBytes: 10_000, flushIntervalMs: Infinity, topic: "log" };
+/** Several segments, with several samples of the index in each, so that starts lie in all of them. */
+const OPTIONS: OpenOptions = { batchBytes: 1000, segmentBytes: 40_000, flushIntervalMs: Infinity, topic: "log" };
 
 const read = async (log: Log, options: ReadOptions): Promise<Appended[]> =>
   (await collect(log.read(options))).map(summary);
@@ -60,6 +60,10 @@ describe("reading", () => {
             const options = { from: new Date(time), ...(shard === undefined ? {} : { shard }) };
             assert.deepEqual(await read(log, options), expectedOf(appended, options), `from ${time}, shard ${shard}`);
           }
+        }
+        for (const time of new Set(appended[0].map(({ timestamp }) => timestamp))) {
+          const options = { from: new Date(time), shard: 0, limit: 1 };
+          assert.deepEqual(await read(log, options), expectedOf(appended, options), `from ${time}`);
         }
       }));
   }

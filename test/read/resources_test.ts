@@ -32,7 +32,7 @@ async function fill(log: Log, count: number): Promise<void> {
   await log.flush();
 }
 
-describe("open files", { skip }, () => {
+describe("open files", () => {
   const uses: readonly (readonly [what: string, use: (log: Log) => Promise<unknown>])[] = [
     ["a read to the end", (log) => collect(log.read())],
     ["a read with a limit", (log) => collect(log.read({ limit: 3 }))],
@@ -75,7 +75,7 @@ describe("open files", { skip }, () => {
     }],
   ];
   for (const [what, use] of uses) {
-    it(`are closed after ${what}`, () =>
+    it(`are closed after ${what}`, { skip }, () =>
       useDirectory(async (directory) => {
         await reopen(directory, OPTIONS, async (log) => {
           await fill(log, 200);
@@ -88,7 +88,7 @@ describe("open files", { skip }, () => {
       }));
   }
 
-  it("are closed after a read that met damage", () =>
+  it("are closed after a read that met damage", { skip }, () =>
     useDirectory(async (directory) => {
       await reopen(directory, { ...OPTIONS, shards: 1 }, async (log) => {
         for (let i = 0; i < 100; i++) take(log.shard(0), { value: `${i}`.padEnd(100) });
@@ -104,22 +104,26 @@ describe("open files", { skip }, () => {
       });
     }));
 
-  it("are as many as a log needs for writing, however many segments it has", () =>
-    useDirectory(async (directory) => {
-      const log = await openLog(directory, { ...OPTIONS, shards: 1 });
-      const counts: number[] = [];
-      for (let i = 0; i < 20; i++) {
-        for (let k = 0; k < 50; k++) take(log.shard(0), { value: "x".repeat(100) });
-        await log.flush("disk");
-        counts.push(openFiles(directory));
-      }
-      // lock, state, anchor, .log, .idx, and on Deno a second handle for large writes.
-      assert.ok(Math.max(...counts) <= 8, String(counts));
-      await log.close();
-      assert.equal(openFiles(directory), 0);
-    }));
+  it(
+    "are as many as a log needs for writing, however many segments it has",
+    { skip },
+    () =>
+      useDirectory(async (directory) => {
+        const log = await openLog(directory, { ...OPTIONS, shards: 1 });
+        const counts: number[] = [];
+        for (let i = 0; i < 20; i++) {
+          for (let k = 0; k < 50; k++) take(log.shard(0), { value: "x".repeat(100) });
+          await log.flush("disk");
+          counts.push(openFiles(directory));
+        }
+        // lock, state, anchor, .log, .idx, and on Deno a second handle for large writes.
+        assert.ok(Math.max(...counts) <= 8, String(counts));
+        await log.close();
+        assert.equal(openFiles(directory), 0);
+      }),
+  );
 
-  it("are closed after openings that fail", () =>
+  it("are closed after openings that fail", { skip }, () =>
     useDirectory(async (directory) => {
       await reopen(directory, OPTIONS, (log) => fill(log, 20));
       for (let i = 0; i < 5; i++) await fails("CONFLICT", () => openLog(directory, { shards: 3 }));

@@ -21,27 +21,31 @@ interface Report {
 /** The shortest sequence in which every order of three stands somewhere. */
 const SEQUENCE = [0, 1, 2, 0, 1, 0, 2, 1, 0].map((i) => RUNTIMES[i]);
 
-describe("a log that runtimes hand on in every order", { skip }, () => {
-  it("is whole for each of them, which compares every record and goes on", () =>
-    useDirectory(async (directory) => {
-      const orders = SEQUENCE.slice(2).map((_, i) => SEQUENCE.slice(i, i + 3)).filter((order) =>
-        new Set(order).size === 3
-      );
-      assert.equal(new Set(orders.map(String)).size, 6);
-      const options: OpenOptions = { topic: "log", shards: 2, segmentBytes: 100_000, stride: 200 };
-      let before = [0, 0];
-      for (const runtime of SEQUENCE) {
-        const [report] = await run<Report[]>("relay.ts", { directory, seed, counts: [300], options }, runtime);
-        assert.deepEqual(report.found, before, runtime);
-        assert.deepEqual(report.verdicts, ["clean", "clean"]);
-        before = report.ends;
-      }
-      await reopen(directory, {}, async (log) => assert.deepEqual(await verifyAll(log, seed), before));
-      assert.ok(namesIn(join(directory, "log-0"), ".log").length > 2, "several segments");
-    }));
+describe("a log that runtimes hand on in every order", () => {
+  it(
+    "is whole for each of them, which compares every record and goes on",
+    { skip },
+    () =>
+      useDirectory(async (directory) => {
+        const orders = SEQUENCE.slice(2).map((_, i) => SEQUENCE.slice(i, i + 3)).filter((order) =>
+          new Set(order).size === 3
+        );
+        assert.equal(new Set(orders.map(String)).size, 6);
+        const options: OpenOptions = { topic: "log", shards: 2, segmentBytes: 100_000, stride: 200 };
+        let before = [0, 0];
+        for (const runtime of SEQUENCE) {
+          const [report] = await run<Report[]>("relay.ts", { directory, seed, counts: [300], options }, runtime);
+          assert.deepEqual(report.found, before, runtime);
+          assert.deepEqual(report.verdicts, ["clean", "clean"]);
+          before = report.ends;
+        }
+        await reopen(directory, {}, async (log) => assert.deepEqual(await verifyAll(log, seed), before));
+        assert.ok(namesIn(join(directory, "log-0"), ".log").length > 2, "several segments");
+      }),
+  );
 });
 
-describe("what runtimes write", { skip }, () => {
+describe("what runtimes write", () => {
   const cases: readonly (readonly [what: string, count: number, options: OpenOptions])[] = [
     ["small segments", 3000, { segmentBytes: 50_000, stride: 100, batchBytes: 2000 }],
     ["tiny strides", 600, { segmentBytes: 1_000_000, stride: 3 }],
@@ -49,7 +53,7 @@ describe("what runtimes write", { skip }, () => {
     ["flushes by bytes", 3000, { segmentBytes: 300_000, stride: 2 ** 30, flushBytes: 40_000, batchBytes: 10_000 }],
   ];
   for (const [what, count, sizes] of cases) {
-    it(`is equal byte for byte, with ${what}`, () =>
+    it(`is equal byte for byte, with ${what}`, { skip }, () =>
       useDirectory(async (parent) => {
         const options: OpenOptions = {
           topic: "log",

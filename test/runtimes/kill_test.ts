@@ -33,29 +33,33 @@ function assertReached(counts: readonly number[], ends: readonly number[]): void
   }
 }
 
-describe("a writer that is killed at any moment", { skip: whySkipped() }, () => {
+describe("a writer that is killed at any moment", () => {
   for (const runtime of RUNTIMES) {
-    it(`loses nothing acknowledged, keeps the order, doubles nothing: ${runtime}`, () =>
-      useDirectory(async (parent) => {
-        const directory = join(parent, "log");
-        const acks = join(parent, "acks");
-        const random = makeRandom(seed + runtime.length * 1000);
-        let ends = acknowledgedEnds(acks);
-        for (let round = 0; round < ROUNDS; round++) {
-          const child = start("appender.ts", { directory, acks, seed, options: OPTIONS }, runtime);
-          const opened = JSON.parse((await child.line("open")).slice(5));
-          assertReached(opened.found, ends);
-          await new Promise((resolve) => setTimeout(resolve, random(MAX_LIFE_MS)));
-          assert.equal((await child.kill()).signal, "SIGKILL");
-          ends = acknowledgedEnds(acks);
-          // Now and then this program repairs the log, else the next writer does, on its own runtime.
-          const counts = await reopen(directory, { readOnly: random(3) > 0 }, (log) => {
-            for (const { verdict } of log.recovery) assert.ok(verdict === "clean" || verdict === "torn", verdict);
-            return verifyAll(log, seed);
-          });
-          assertReached(counts, ends);
-        }
-        assert.ok(ends.every((end) => end > 0), `the test appended nothing: ${ends}`);
-      }));
+    it(
+      `loses nothing acknowledged, keeps the order, doubles nothing: ${runtime}`,
+      { skip: whySkipped() },
+      () =>
+        useDirectory(async (parent) => {
+          const directory = join(parent, "log");
+          const acks = join(parent, "acks");
+          const random = makeRandom(seed + runtime.length * 1000);
+          let ends = acknowledgedEnds(acks);
+          for (let round = 0; round < ROUNDS; round++) {
+            const child = start("appender.ts", { directory, acks, seed, options: OPTIONS }, runtime);
+            const opened = JSON.parse((await child.line("open")).slice(5));
+            assertReached(opened.found, ends);
+            await new Promise((resolve) => setTimeout(resolve, random(MAX_LIFE_MS)));
+            assert.equal((await child.kill()).signal, "SIGKILL");
+            ends = acknowledgedEnds(acks);
+            // Now and then this program repairs the log, else the next writer does, on its own runtime.
+            const counts = await reopen(directory, { readOnly: random(3) > 0 }, (log) => {
+              for (const { verdict } of log.recovery) assert.ok(verdict === "clean" || verdict === "torn", verdict);
+              return verifyAll(log, seed);
+            });
+            assertReached(counts, ends);
+          }
+          assert.ok(ends.every((end) => end > 0), `the test appended nothing: ${ends}`);
+        }),
+    );
   }
 });

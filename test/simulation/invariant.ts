@@ -49,7 +49,9 @@ function changeHints(sim: Simulation, vfs: MemoryVfs): string {
       if (exists) vfs.removeWhole(path);
       done.push(`shard ${id}: no anchor`);
     } else {
-      const recent = random.chance(0.5) ? Math.max(0, versions.length - 1 - random.below(6)) : random.below(versions.length);
+      const recent = random.chance(0.5)
+        ? Math.max(0, versions.length - 1 - random.below(6))
+        : random.below(versions.length);
       vfs.writeWhole(path, versions[recent]);
       done.push(`shard ${id}: anchor ${recent} of ${versions.length}`);
     }
@@ -76,8 +78,10 @@ async function recoverOn(sim: Simulation, vfs: MemoryVfs, what: string): Promise
 function compare(reference: LogRecord[][], shards: LogRecord[][], what: string): void {
   reference.forEach((records, id) => {
     const others = shards[id];
-    ensure(records.length === others.length, () =>
-      `recovery (${what}) finds ${others.length} records in shard ${id}, not ${records.length}`);
+    ensure(
+      records.length === others.length,
+      () => `recovery (${what}) finds ${others.length} records in shard ${id}, not ${records.length}`,
+    );
     records.forEach((record, i) => {
       const same = others[i].offset === record.offset && sameBytes(others[i].value, record.value) &&
         sameBytes(others[i].key, record.key) && others[i].timestamp === record.timestamp;

@@ -23,7 +23,9 @@ export async function close(sim: Simulation): Promise<void> {
   const clean = log.shards.every((shard) => shard.state === "closed" && shard.written === shard.nextOffset);
   ensure(clean || sim.settings.profile !== "crashes", () => "the log was closed, but not all of it was written");
   sim.observe();
-  if (clean && sim.settings.profile === "crashes") for (const model of sim.models) model.acknowledge(model.history.length, model.history.length);
+  if (clean && sim.settings.profile === "crashes") {
+    for (const model of sim.models) model.acknowledge(model.history.length, model.history.length);
+  }
   await endLife(sim, clean);
   sim.crashed = sim.settings.profile === "crashes" ? undefined : "process";
   sim.tally.add("life: closed");
@@ -110,10 +112,13 @@ async function checkRecovered(sim: Simulation, before: readonly Map<string, Uint
     const { shard: id, verdict, cutBytes } = report;
     const shard = log.shards[id];
     sim.tally.add(`verdict after ${crashed ?? "close"}: ${verdict}`);
-    sim.trace?.(`shard ${id} recovered: ${verdict}, ${cutBytes} bytes cut, ends at ${shard.nextOffset}, synced ${shard.synced}`);
+    sim.trace?.(
+      `shard ${id} recovered: ${verdict}, ${cutBytes} bytes cut, ends at ${shard.nextOffset}, synced ${shard.synced}`,
+    );
     ensure(verdict !== "corrupt", () => `a crash made shard ${id} corrupt`);
     ensure(shard.state === "open", () => `shard ${id} is ${shard.state} after a crash`);
-    const mayLose = crashed === "power" || (sim.settings.hostile && sim.settings.vfs.unknownInstance === true);
+    // Where nobody knows whether the machine was rebooted, a hole before a write that never ended looks like a loss.
+    const mayLose = crashed === "power" || sim.settings.vfs.unknownInstance === true;
     ensure(verdict !== "loss" || mayLose, () => `shard ${id} reports loss without a power loss`);
     ensure(crashed !== undefined || verdict === "clean", () => `shard ${id} was closed and is ${verdict}`);
     const records = storedRecords(after[id], id);
@@ -122,8 +127,11 @@ async function checkRecovered(sim: Simulation, before: readonly Map<string, Uint
     recovered.push(records);
     const lost = sim.models[id].recover(records, crashed);
     if (lost > 0) sim.tally.add("recovery: records lost that nobody was promised", lost);
-    ensure(shard.written === records.length && shard.nextOffset === records.length, () =>
-      `shard ${id} says it ends at ${shard.written} / ${shard.nextOffset}, but ${records.length} records are there`);
+    ensure(
+      shard.written === records.length && shard.nextOffset === records.length,
+      () =>
+        `shard ${id} says it ends at ${shard.written} / ${shard.nextOffset}, but ${records.length} records are there`,
+    );
     checkCut(report, before[id], after[id]);
   }
   sim.observe();
@@ -153,15 +161,26 @@ async function readShard(sim: Simulation, shard: number, from: number): Promise<
 }
 
 /** The report says what is gone from the `.log` files, and it was set aside. */
-function checkCut(report: RecoveryReport, before: ReadonlyMap<string, Uint8Array>, after: ReadonlyMap<string, Uint8Array>): void {
+function checkCut(
+  report: RecoveryReport,
+  before: ReadonlyMap<string, Uint8Array>,
+  after: ReadonlyMap<string, Uint8Array>,
+): void {
   const { shard, verdict, cutBytes, keptAside } = report;
   const isLog = (name: string): boolean => name.endsWith(".log");
   const gone = bytesIn(before, isLog) - bytesIn(after, isLog);
-  ensure(gone >= cutBytes && (verdict === "torn" || verdict === "loss" || gone === 0), () =>
-    `${gone} bytes are gone from shard ${shard}, it says ${verdict} and ${cutBytes}`);
-  const aside = [...after].filter(([name]) => name.startsWith("quarantine-") && !before.has(name)).map(([, bytes]) => bytes);
+  ensure(
+    gone >= cutBytes && (verdict === "torn" || verdict === "loss" || gone === 0),
+    () => `${gone} bytes are gone from shard ${shard}, it says ${verdict} and ${cutBytes}`,
+  );
+  const aside = [...after].filter(([name]) => name.startsWith("quarantine-") && !before.has(name)).map(([, bytes]) =>
+    bytes
+  );
   const kept = aside.reduce((sum, bytes) => sum + bytes.length, 0);
-  ensure(kept === 0 ? keptAside === undefined : keptAside !== undefined, () => `shard ${shard} set ${kept} bytes aside and says ${keptAside}`);
+  ensure(
+    kept === 0 ? keptAside === undefined : keptAside !== undefined,
+    () => `shard ${shard} set ${kept} bytes aside and says ${keptAside}`,
+  );
   // Zeros are not worth a copy.
   for (const [name, bytes] of before) {
     if (!isLog(name)) continue;

@@ -70,7 +70,10 @@ async function append(sim: Simulation): Promise<void> {
     shard ??= takeHandedOut(sim, made.expected);
     const model = sim.models[answer.shard];
     ensure(answer.shard === shard?.id, () => `append answered shard ${answer.shard}, not ${shard?.id}`);
-    ensure(model.history[answer.offset] === made.expected, () => `append answered offset ${answer.offset} of another record`);
+    ensure(
+      model.history[answer.offset] === made.expected,
+      () => `append answered offset ${answer.offset} of another record`,
+    );
     model.acknowledge(answer.offset + 1, rung === "disk" ? answer.offset + 1 : 0);
   };
   // Without a timer nothing but a later flush may answer.
@@ -78,10 +81,12 @@ async function append(sim: Simulation): Promise<void> {
   if (shard !== undefined && (!timed || sim.random.chance(0.5))) return sim.leave(promise, "append", acknowledged);
   if (!timed) {
     sim.leave(promise, "append", acknowledged);
-    while (shard === undefined && await sim.result(sim.log!.flush("disk").then(() => true), "flush for room")) {
-      shard = takeHandedOut(sim, made.expected);
+    for (let left = 100; shard === undefined; left--) {
+      ensure(left > 0, () => "an append waits for room, but all is flushed");
+      const isFlushed = await sim.result(sim.log!.flush("disk").then(() => true), "flush for room");
+      shard ??= takeHandedOut(sim, made.expected);
+      if (isFlushed === undefined) return;
     }
-    shard ??= takeHandedOut(sim, made.expected);
     return;
   }
   const answer = await sim.result(promise, "append");
@@ -95,7 +100,10 @@ async function flush(sim: Simulation): Promise<void> {
   const model = sim.models[shard.id];
   const taken = model.history.length;
   const flushed = (end: number): void => {
-    ensure(end >= taken, () => `flush("${rung}") of shard ${shard.id} answered ${end}, but ${taken} records were taken before`);
+    ensure(
+      end >= taken,
+      () => `flush("${rung}") of shard ${shard.id} answered ${end}, but ${taken} records were taken before`,
+    );
     model.acknowledge(end, rung === "disk" ? end : 0);
   };
   const promise = shard.flush(rung);

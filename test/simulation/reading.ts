@@ -32,7 +32,10 @@ export async function readMerged(sim: Simulation): Promise<void> {
   const records = await sim.result(sim.readAll(sim.log!, last === undefined ? {} : { last }), "merged read");
   if (records === undefined) return;
   const due = written.reduce((sum, end) => sum + end, 0);
-  ensure(records.length >= Math.min(due, last ?? due), () => `merged read gave ${records.length} records, not ${last ?? due}`);
+  ensure(
+    records.length >= Math.min(due, last ?? due),
+    () => `merged read gave ${records.length} records, not ${last ?? due}`,
+  );
   for (const model of sim.models) {
     const own = records.filter((record) => record.shard === model.id);
     if (own.length > 0) published(sim, sim.log!, model.id, model.checkRun(own, last === undefined ? 0 : own[0].offset));
@@ -55,7 +58,8 @@ export async function readUser(sim: Simulation): Promise<void> {
   const due = model.history.flatMap((expected, offset) => sameBytes(expected.key, key) ? [offset] : []);
   const offsets = records.map((record) => (model.check(record), record.offset));
   ensure(
-    offsets.every((offset, i) => offset === due[i]) && (offsets.length === due.length || due[offsets.length] >= written),
+    offsets.every((offset, i) => offset === due[i]) &&
+      (offsets.length === due.length || due[offsets.length] >= written),
     () => `user ${user} has offsets ${due} (written: ${written}), read was ${offsets}`,
   );
 }
@@ -110,13 +114,18 @@ class Follower implements Companion {
     this.#check(due);
     if (!closed) return;
     const isLocal = this.#log === this.#writer;
-    ensure(!isLocal || this.#next >= due || sim.settings.profile !== "crashes", () =>
-      `a follower of shard ${this.#shard} ended at ${this.#next}, but ${due} were published`);
+    ensure(
+      !isLocal || this.#next >= due || sim.settings.profile !== "crashes",
+      () => `a follower of shard ${this.#shard} ended at ${this.#next}, but ${due} were published`,
+    );
   }
 
   #check(due: number): void {
     this.#next = this.#sim.models[this.#shard].checkRun(this.#seen, this.#next);
-    ensure(this.#next <= due, () => `a follower of shard ${this.#shard} saw ${this.#next}, but only ${due} were published`);
+    ensure(
+      this.#next <= due,
+      () => `a follower of shard ${this.#shard} saw ${this.#next}, but only ${due} were published`,
+    );
     this.#sim.tally.add("reading: records followed", this.#seen.length);
     this.#seen = [];
   }
@@ -133,7 +142,10 @@ export async function openBeside(sim: Simulation): Promise<void> {
   const beside = await sim.result(sim.open({ readOnly: true }), "opening beside the writer");
   if (beside === undefined) return;
   for (const { shard, verdict, cutBytes } of beside.recovery) {
-    ensure(verdict !== "corrupt" && verdict !== "loss", () => `a reader beside the writer called shard ${shard} ${verdict}`);
+    ensure(
+      verdict !== "corrupt" && verdict !== "loss",
+      () => `a reader beside the writer called shard ${shard} ${verdict}`,
+    );
     ensure(cutBytes === 0 || verdict === "torn", () => `a reader says ${cutBytes} bytes were cut off shard ${shard}`);
   }
   await checkBeside(sim, beside, before);
@@ -161,7 +173,10 @@ async function checkBeside(sim: Simulation, beside: EmbeddedLog, due: readonly n
     if (records === undefined) continue;
     const end = model.checkRun(records, 0);
     published(sim, sim.log!, model.id, end);
-    ensure(end >= due[model.id], () => `a reader beside the writer saw ${end} records of shard ${model.id}, not ${due[model.id]}`);
+    ensure(
+      end >= due[model.id],
+      () => `a reader beside the writer saw ${end} records of shard ${model.id}, not ${due[model.id]}`,
+    );
     sim.tally.add("reading: records beside the writer", end);
   }
 }

@@ -15,11 +15,15 @@ export async function checkSalvage(sim: Simulation, isLossAccepted: boolean): Pr
     const model = sim.models[report.shard];
     const shard = sim.log!.shards[report.shard];
     sim.tally.add(`verdict on a ${sim.settings.profile} disk: ${report.verdict}`);
-    sim.trace?.(`shard ${model.id} recovered: ${report.verdict}, ${report.cutBytes} bytes cut, ends at ${shard.nextOffset}`);
+    sim.trace?.(
+      `shard ${model.id} recovered: ${report.verdict}, ${report.cutBytes} bytes cut, ends at ${shard.nextOffset}`,
+    );
     const readable = await readWhatIsThere(sim, model);
     checkLoss(sim, model, report, readable, isLossAccepted);
-    ensure(shard.nextOffset <= model.history.length, () =>
-      `shard ${model.id} ends at ${shard.nextOffset}, its history at ${model.history.length}`);
+    ensure(
+      shard.nextOffset <= model.history.length,
+      () => `shard ${model.id} ends at ${shard.nextOffset}, its history at ${model.history.length}`,
+    );
     if (shard.state !== "open" || readable < shard.nextOffset) isUsable = false;
     else model.forget(shard.nextOffset);
   }
@@ -52,6 +56,8 @@ function checkLoss(
 ): void {
   if (sim.settings.profile !== "weak" || readable >= model.floor(sim.crashed)) return;
   sim.tally.add(`loss on a weak disk: ${isLossAccepted ? "DATA_LOSS" : verdict}`);
-  ensure(isLossAccepted || verdict !== "clean", () =>
-    `shard ${model.id} lost records from ${readable} to ${model.floor(sim.crashed) - 1} and says nothing`);
+  ensure(
+    isLossAccepted || verdict !== "clean",
+    () => `shard ${model.id} lost records from ${readable} to ${model.floor(sim.crashed) - 1} and says nothing`,
+  );
 }

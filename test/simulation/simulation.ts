@@ -77,9 +77,15 @@ export class Simulation {
     this.vfs = memoryVfs(settings.vfs);
     if (trace !== undefined) {
       this.vfs.onOperation(({ number, kind, path, target, position, bytes, error }) => {
-        const where = kind === "read" || kind === "write" ? ` ${position}+${bytes}` : kind === "truncate" ? ` ${position}` : "";
+        const where = kind === "read" || kind === "write"
+          ? ` ${position}+${bytes}`
+          : kind === "truncate"
+          ? ` ${position}`
+          : "";
         const to = target === undefined ? "" : ` to ${target}`;
-        trace(`    ${number} ${kind} ${path}${where}${to}${error === undefined ? "" : ` failed: ${describeError(error)}`}`);
+        trace(
+          `    ${number} ${kind} ${path}${where}${to}${error === undefined ? "" : ` failed: ${describeError(error)}`}`,
+        );
       });
     }
   }

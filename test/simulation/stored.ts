@@ -31,7 +31,10 @@ export function storedRecords(files: ReadonlyMap<string, Uint8Array>, shard: num
   let epoch = 0;
   for (const [name, bytes] of files) {
     if (!name.endsWith(".log")) continue;
-    ensure(Number(name.slice(0, 20)) === next, () => `${name} of shard ${shard} does not continue the log, which ends at ${next}`);
+    ensure(
+      Number(name.slice(0, 20)) === next,
+      () => `${name} of shard ${shard} does not continue the log, which ends at ${next}`,
+    );
     const starts = new Map<number, number>();
     for (let at = 0; at < bytes.length;) {
       const where = (): string => `the batch at ${at} of ${name} of shard ${shard}`;
