@@ -72,7 +72,16 @@ try {
     const paths = packed.files.map(({ path }) => path);
     assert.deepEqual(paths.filter((path) => !PUBLISHED.test(path)), []);
     for (
-      const needed of ["LICENSE", "README.md", "CHANGELOG.md", "dist/mod.js", "dist/mod.d.ts", "dist/testing.js", "dist/testing.d.ts", manifest.bin.bimiplog]
+      const needed of [
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "dist/mod.js",
+        "dist/mod.d.ts",
+        "dist/testing.js",
+        "dist/testing.d.ts",
+        manifest.bin.bimiplog,
+      ]
     ) {
       assert.ok(paths.includes(needed), `${needed} is not in the pack`);
     }

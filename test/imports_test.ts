@@ -135,7 +135,9 @@ function readSources(): Sources {
       .map((entry) => posix.join(entry.parentPath.replaceAll("\\", "/"), entry.name))
       .map((path) => path.slice(path.lastIndexOf(`/${folder}/`) + 1))
   );
-  return new Map([...files.sort(), "mod.ts", "testing.ts"].map((file) => [file, readFileSync(new URL(file, root), "utf8")]));
+  return new Map(
+    [...files.sort(), "mod.ts", "testing.ts"].map((file) => [file, readFileSync(new URL(file, root), "utf8")]),
+  );
 }
 
 const RULES: readonly {

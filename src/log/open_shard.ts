@@ -76,7 +76,7 @@ export async function openShardForWriting(
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
   const holes = inventory.state?.holes ?? false;
   const end = segmentExists ? await withIndex(vfs, place, analysis, holes) : analysis.end;
-  const earliest = Math.max(analysis.logStart, inventory.segments[0]?.base ?? 0);
+  const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
   const committer = new Committer({
     vfs,
@@ -151,7 +151,7 @@ async function openReadOnly(
   reason: LogError,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
-  const earliest = Math.max(analysis.logStart, inventory.segments[0]?.base ?? 0);
+  const earliest = analysis.logStart;
   const { directory, logId, id, instance } = place;
   const end = await publishedEnd(vfs, inventory, analysis, instance);
   const publication = new AnchorPublication(

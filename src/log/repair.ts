@@ -133,7 +133,11 @@ async function repairManifest(
     const isThere = content !== undefined && content.length > 0;
     if (isThere && toHex(content) === wanted) continue;
     const isIntact = isThere && decodeManifest(content, file) !== undefined;
-    const what = !isThere ? "this copy is missing" : isIntact ? "this copy says something else" : "this copy is damaged";
+    const what = !isThere
+      ? "this copy is missing"
+      : isIntact
+      ? "this copy says something else"
+      : "this copy is damaged";
     const keptAside = isThere ? await keepCopy(vfs, directory, name, content, apply) : undefined;
     const remedy = `it is written with topic ${manifest.topic}, ${manifest.shards} shards and id ${toHex(manifest.id)}`;
     findings.push(finding({ file, what, remedy, keptAside, shard: undefined }));
@@ -143,7 +147,13 @@ async function repairManifest(
 }
 
 /** Keeps the bytes of a damaged copy under a name that is free. */
-async function keepCopy(vfs: Vfs, directory: string, name: string, content: Uint8Array, apply: boolean): Promise<string> {
+async function keepCopy(
+  vfs: Vfs,
+  directory: string,
+  name: string,
+  content: Uint8Array,
+  apply: boolean,
+): Promise<string> {
   const names = new Set((await vfs.list(directory)).map((entry) => entry.name));
   let attempt = 0;
   while (names.has(`quarantine-${name}-${attempt}`)) attempt++;

@@ -214,7 +214,9 @@ export class ShardExaminer {
     const likely = likelyEpoch(readI32(before, EPOCH_AT), { low: previous.minEpoch, high: epoch });
     const header = withFields(before, readI64(before, BASE_OFFSET_AT), previous.size, likely);
     replaceLastHeader(draft, previous.position, header);
-    draft.findings.push(this.#restored(draft, previous.position, before, header, "its epoch is higher than those behind it"));
+    draft.findings.push(
+      this.#restored(draft, previous.position, before, header, "its epoch is higher than those behind it"),
+    );
     for (const piece of previous.voids) piece.epoch = likely;
     this.#previous = { ...previous, isConfirmed: true };
     this.epoch = likely;

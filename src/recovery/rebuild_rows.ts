@@ -65,7 +65,8 @@ export class IndexRows {
     if (isFileHeaderRow(rows.#window, 0, identity)) rows.#at = ROW_BYTES;
     else {
       rows.damaged = rows.#window.length > 0;
-      rows.#window = new Uint8Array(0);
+      // Behind a header that is damaged the rows speak for themselves; a header that is another's speaks for all of them.
+      if (rowLength(rows.#window, 0) > 0) rows.#window = new Uint8Array(0);
     }
     await rows.#step();
     return rows;

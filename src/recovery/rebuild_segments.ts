@@ -10,7 +10,7 @@ import type { Vfs } from "../vfs.ts";
 import type { SegmentFile } from "./inventory.ts";
 import { baseBitsApart } from "./rebuild_header.ts";
 import { SegmentProbe } from "./rebuild_probe.ts";
-import { newDraft, type Draft } from "./rebuild_types.ts";
+import { type Draft, newDraft } from "./rebuild_types.ts";
 
 /** A file under a name that is not its own. */
 export interface Misnamed {

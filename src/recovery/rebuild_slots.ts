@@ -40,18 +40,19 @@ export async function readSmall(vfs: Vfs, path: string): Promise<Uint8Array | un
 /** What is wrong with the bytes of a slot file; `undefined` where nothing is. A slot that was never written is zeros. */
 export function slotFileFault(content: Uint8Array, identity: SlotIdentity): string | undefined {
   const newest = newestSlot(content, identity);
-  if (newest === undefined) return "neither of its two slots is valid";
+  if (newest === undefined) return isZero(content) ? undefined : "neither of its two slots is valid";
   for (const [number, at] of [[1, 0], [2, SLOT_DISTANCE]]) {
     const slot = content.subarray(at, at + SLOT_BYTES);
-    const isEmpty = slot.every((byte) => byte === 0);
-    if (isEmpty ? newest.slot.generation > 1 : readSlot(slot, identity) === undefined) {
+    if (isZero(slot) ? newest.slot.generation > 1 : readSlot(slot, identity) === undefined) {
       return `slot ${number} of 2 is damaged, the other one counts`;
     }
-    if (content.subarray(at + SLOT_BYTES, at + SLOT_DISTANCE).some((byte) => byte !== 0)) {
-      return "there are bytes behind its slots";
-    }
+    if (!isZero(content.subarray(at + SLOT_BYTES, at + SLOT_DISTANCE))) return "there are bytes behind its slots";
   }
   return content.length === SLOT_FILE_BYTES ? undefined : `it does not have ${SLOT_FILE_BYTES} bytes`;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 /** Writes the state into both slots, so that nothing damaged is left. Interrupted, one of them is valid still or again. */

@@ -108,7 +108,7 @@ function examineTask(
   }
   const promised = Math.max(0, ...ends.map((end) => end.nextOffset));
   // All but the last two segments are known to be synced. What an opening would cut off behind that is left to it. Where it
-  // refuses, or nothing is left that tells lost writes from damage, all that readers can still read is kept.
+  // refuses the shard, all that readers can still read is kept.
   const synced = drafts[drafts.length - 2]?.base ?? 0;
   return {
     ...tools,
@@ -121,7 +121,7 @@ function examineTask(
     },
     ends,
     promised,
-    trustedTo: isRefused || ends.length === 0 ? Infinity : Math.max(promised, synced),
+    trustedTo: isRefused ? Infinity : Math.max(promised, synced),
     drafts,
   };
 }

@@ -12,7 +12,7 @@ import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import { rebuiltBases, rebuiltPath, removeIfThere, writeIntent } from "./rebuild_intent.ts";
 import type { ShardPlan } from "./rebuild_plan.ts";
 import type { Draft, Piece } from "./rebuild_types.ts";
-import { scanSegment, type ScanRules } from "./scan.ts";
+import { type ScanRules, scanSegment } from "./scan.ts";
 
 const COPY_BYTES: number = 1024 * 1024;
 
@@ -85,7 +85,9 @@ async function copyRange(from: VfsFile, start: number, end: number, into: VfsFil
   for (let at = start; at < end;) {
     const piece = buffer.subarray(0, Math.min(buffer.length, end - at));
     const read = await from.read(piece, at);
-    if (read < piece.length) throw new LogError("IO", `Cannot copy bytes ${start} to ${end}: the file ends at ${at + read}`);
+    if (read < piece.length) {
+      throw new LogError("IO", `Cannot copy bytes ${start} to ${end}: the file ends at ${at + read}`);
+    }
     await into.write(piece, position);
     at += piece.length;
     position += piece.length;
@@ -99,7 +101,9 @@ async function check(file: VfsFile, path: string, draft: Draft, bytes: number, h
   if (fault === undefined && end.nextOffset === draft.nextOffset && end.position === bytes) return;
   throw new LogError(
     "IO",
-    `Cannot repair a segment: what was written to ${path} is not what was planned (${fault ?? `it ends at ${end.nextOffset}`}); ` +
+    `Cannot repair a segment: what was written to ${path} is not what was planned (${
+      fault ?? `it ends at ${end.nextOffset}`
+    }); ` +
       "nothing was changed, try again",
     { file: path, position: end.position },
   );

@@ -70,7 +70,11 @@ export async function repair(
 }
 
 /** True where readers in other processes already see what was found. */
-function isPublished({ segments, anchor }: Inventory, { fromCleanMark, end }: Analysis, instance: InstanceIds): boolean {
+function isPublished(
+  { segments, anchor }: Inventory,
+  { fromCleanMark, end }: Analysis,
+  instance: InstanceIds,
+): boolean {
   if (fromCleanMark || segments.length === 0) return true;
   return anchor !== undefined && sameInstance(anchor.instance, instance) &&
     anchor.written.nextOffset === end.nextOffset;
@@ -97,9 +101,10 @@ async function removeIndexesBehind(vfs: Vfs, { directory, segments }: Inventory,
 async function keepTail(vfs: Vfs, directory: string, end: End, bytes: number): Promise<string | undefined> {
   const log = await vfs.open(logPath(directory, end.segment), "read");
   let copy: VfsFile | undefined;
+  let path: string | undefined;
+  let isComplete = false;
   try {
     const buffer = new Uint8Array(Math.min(COPY_BYTES, bytes));
-    let path: string | undefined;
     for (let done = 0; done < bytes; done += buffer.length) {
       const piece = buffer.subarray(0, Math.min(buffer.length, bytes - done));
       const read = await log.read(piece, end.position + done);
@@ -112,10 +117,21 @@ async function keepTail(vfs: Vfs, directory: string, end: End, bytes: number): P
       await copy.write(filled, done);
     }
     await copy?.sync();
+    isComplete = true;
     return path;
   } finally {
     await log.close();
     await copy?.close();
+    // On a full disk every further opening would leave another piece of a copy.
+    if (path !== undefined && !isComplete) await removeIfPossible(vfs, path);
+  }
+}
+
+async function removeIfPossible(vfs: Vfs, path: string): Promise<void> {
+  try {
+    await vfs.remove(path);
+  } catch (error) {
+    if (!(error instanceof VfsError)) throw error;
   }
 }
 

@@ -109,6 +109,11 @@ export class Child {
     clearTimeout(timer);
   }
 
+  /** Its id, as it said itself: a tracer or a shell may stand in front of it. */
+  get pid(): number {
+    return Number(this.lines[0]?.split(" ")[1] ?? this.#process.pid);
+  }
+
   /** Sends a signal that it does not see, or cannot refuse. */
   signal(name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     this.#process.kill(name);
@@ -116,9 +121,8 @@ export class Child {
 
   /** Ends it as a crash would, and then the tracer that runs it. */
   kill(): Promise<Ending> {
-    const pid = Number(this.lines[0]?.split(" ")[1] ?? this.#process.pid);
     try {
-      if (!this.#over) process.kill(pid, "SIGKILL");
+      if (!this.#over) process.kill(this.pid, "SIGKILL");
     } catch {
       // It was faster.
     }

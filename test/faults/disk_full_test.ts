@@ -118,6 +118,9 @@ describe("a full disk", () => {
           await reopen(directory, OPTIONS, async (again) => {
             await ledger.check(again);
             for (const { verdict } of again.recovery) tally.add(verdict);
+            // Openings that failed for want of room left no pieces of a copy behind.
+            const copies = readdirSync(join(directory, "log-0")).filter((name) => name.startsWith("quarantine-"));
+            assert.ok(copies.length <= 1, copies.join(" "));
             const base = again.shard(0).nextOffset;
             ledger.take([`open 3 ${base} clean`]);
             for (let i = 0; i < 50; i++) await again.append({ value: valueAt(3, 0, i) });
