@@ -9,7 +9,7 @@ import { sameBytes } from "./records.ts";
 import { DIRECTORY, type Simulation } from "./simulation.ts";
 import { describeError, ensure, Violation } from "./violation.ts";
 
-const VARIANTS = 4;
+const VARIANTS = 3;
 
 /** Opens the state that a crash left under several anchors and compares what is there. */
 export async function checkAnchors(sim: Simulation): Promise<void> {

@@ -1,4 +1,5 @@
 /** One schedule under way: the machine, the log on it, and what is known of it. */
+import { clearImmediate, setImmediate } from "node:timers";
 import {
   type CrashKind,
   type MemoryVfs,
@@ -27,10 +28,6 @@ export const DIRECTORY = "/data/chat";
 /** What became of a promise: its value, or why it was rejected. */
 export type Settled<T> = { readonly value: T } | { readonly error: unknown };
 
-/** So many microtasks without a file operation mean that the engine waits for time. */
-const QUIET_TURNS = 256;
-/** And so many, with no timer set, that it waits for ever. */
-const HANG_TURNS = 20_000;
 /** No single call needs so many file operations. */
 const MAX_OPERATIONS = 100_000;
 
@@ -64,6 +61,7 @@ export class Simulation {
   pending: Promise<unknown>[] = [];
   companions: Companion[] = [];
   operations = 0;
+  #crashAt = Infinity;
   /** Faults that struck outside any operation of the schedule are those of this phase. */
   phase = "creation";
 
@@ -112,24 +110,26 @@ export class Simulation {
   /** Waits in simulated time: where nothing but a timer can go on, time passes. */
   async settle<T>(promise: Promise<T>): Promise<Settled<T>> {
     let settled: Settled<T> | undefined;
-    promise.then((value) => settled = { value }, (error: unknown) => settled = { error });
-    let operations = -1;
-    let quiet = 0;
+    const done = promise.then((value) => settled = { value }, (error: unknown) => settled = { error });
     const limit = this.vfs.operations + MAX_OPERATIONS;
-    while (settled === undefined) {
-      await undefined;
-      const { vfs } = this;
-      if (vfs.operations !== operations || vfs.inFlight > 0) {
-        operations = vfs.operations;
-        quiet = 0;
-        if (operations > limit) throw new Violation(`a call never ends (${this.phase})`);
-      } else if (++quiet % QUIET_TURNS === 0) {
-        const ms = this.clock.nextTimerMs;
-        if (ms !== undefined) this.clock.advance(ms);
-        else if (quiet > HANG_TURNS) throw new Violation(`a promise never settles (${this.phase})`);
-      }
+    this.vfs.crashAt(Math.min(this.#crashAt, limit));
+    for (;;) {
+      let rest: NodeJS.Immediate;
+      await Promise.race([done, new Promise((resolve) => rest = setImmediate(resolve))]);
+      clearImmediate(rest!);
+      if (this.vfs.operations >= limit) throw new Violation(`a call never ends (${this.phase})`);
+      if (settled !== undefined) return settled;
+      // Everything in the simulation runs in microtasks: whoever still waits, waits for time.
+      const ms = this.clock.nextTimerMs;
+      if (ms === undefined) throw new Violation(`a promise never settles (${this.phase})`);
+      this.clock.advance(ms);
     }
-    return settled;
+  }
+
+  /** The machine stops at its operation of this number. */
+  crashAt(operation: number): void {
+    this.#crashAt = operation;
+    this.vfs.crashAt(operation);
   }
 
   /** Waits for what must not fail, unless the machine has stopped or fails on purpose: then answers `undefined`. */

@@ -7,12 +7,14 @@ import { readBatchRow, ROW_BATCH, ROW_BYTES, ROW_FILE_HEADER, rowLength, rowType
 import { type LogRecord, StoredRecord } from "../../src/read/stored_record.ts";
 import { ensure } from "./violation.ts";
 
-/** All files of a shard's directory, by name. */
-export function filesOf(vfs: MemoryVfs, directory: string): Map<string, Uint8Array> {
-  const files = new Map<string, Uint8Array>();
-  const prefix = `${directory.slice(1)}/`;
+/** All files of the shards' directories `<prefix><n>`, by shard and name. */
+export function filesByShard(vfs: MemoryVfs, prefix: string, shards: number): Map<string, Uint8Array>[] {
+  const files = Array.from({ length: shards }, () => new Map<string, Uint8Array>());
+  const start = prefix.slice(1);
   for (const path of vfs.paths()) {
-    if (path.startsWith(prefix)) files.set(path.slice(prefix.length), vfs.readWhole(path));
+    if (!path.startsWith(start)) continue;
+    const slash = path.indexOf("/", start.length);
+    files[Number(path.slice(start.length, slash))].set(path.slice(slash + 1), vfs.readWhole(path));
   }
   return files;
 }
