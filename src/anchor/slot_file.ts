@@ -98,7 +98,10 @@ export class SlotFile {
     try {
       const content = await readContent(file);
       if (content.length < SLOT_FILE_BYTES) {
-        await file.write(new Uint8Array(SLOT_FILE_BYTES - content.length), content.length);
+        // A slot ends in zeros: one that was cut off there would be valid again if it were only filled up.
+        const inPage = content.length % SLOT_DISTANCE;
+        const from = inPage < SLOT_BYTES ? content.length - inPage : content.length;
+        await file.write(new Uint8Array(SLOT_FILE_BYTES - from), from);
       }
       const newest = newestSlot(content, identity);
       return newest === undefined

@@ -36,8 +36,8 @@ export async function resync(
 ): Promise<Found | undefined> {
   const indexed = await fromIndex(view, file, base, position, limit, minOffset);
   if (indexed !== undefined) return indexed;
-  const named = await byHeaders(file, position, limit, minOffset - 1);
-  return named === "unknown" ? await bySearch(view, file, position, limit, minOffset) : named;
+  const named = await byHeaders(file, position, limit, minOffset - 1, view.holes);
+  return named === "unknown" ? await bySearch(view, file, base, position, limit, minOffset) : named;
 }
 
 /** Goes from damaged header to damaged header. `undefined`: they lead to the end; `unknown`: they lead nowhere. */
@@ -46,6 +46,7 @@ async function byHeaders(
   position: number,
   limit: number,
   firstOffset: number,
+  holes: boolean,
 ): Promise<Found | "unknown" | undefined> {
   let expected = firstOffset;
   for (let at = position;;) {
@@ -56,7 +57,9 @@ async function byHeaders(
     expected += header.lastOffset - header.baseOffset + 1;
     if (at === limit) return undefined;
     const next = await batchAt(file, at, limit);
-    if (next !== undefined) return next.baseOffset > firstOffset ? next : "unknown";
+    // Its base offset may be damaged as well: no checksum covers it.
+    if (next === undefined) continue;
+    return next.baseOffset === expected || (holes && next.baseOffset > expected) ? next : "unknown";
   }
 }
 
@@ -67,6 +70,7 @@ async function byHeaders(
 async function bySearch(
   view: ShardView,
   file: VfsFile,
+  base: number,
   position: number,
   limit: number,
   minOffset: number,
@@ -75,14 +79,15 @@ async function bySearch(
   const isWhole = await file.read(head, position) === HEADER_BYTES;
   const wanted = isWhole ? minOffset + readI32(head, LAST_OFFSET_DELTA_AT) : -1;
   const maxOffset = view.publication.end.nextOffset - 1;
+  const nextBase = (await view.bases()).find((other) => other > base);
   let first: Found | undefined;
   for (let from = position + 1;;) {
     const found = await findBatch(file, from, limit, minOffset, maxOffset);
     if (found === undefined || found.baseOffset === wanted) return found ?? first;
     const next = found.position + found.bytes;
     if (first === undefined) {
-      const follows = next === limit || (await batchAt(file, next, limit))?.baseOffset === found.lastOffset + 1;
-      if (follows) first = found;
+      const behind = next === limit ? nextBase : (await batchAt(file, next, limit))?.baseOffset ?? -1;
+      if (behind === undefined || behind === found.lastOffset + 1) first = found;
     }
     from = found.position + 1;
   }

@@ -50,6 +50,8 @@ export async function resolveStart(view: ShardView, start: Start): Promise<Curso
 
 async function resolveTime(view: ShardView, time: number): Promise<CursorStart> {
   if (!Number.isFinite(time)) throw new TypeError("Cannot read from a time: the Date is invalid");
+  // What is published while the segments are looked through comes behind this end.
+  const { nextOffset } = view.publication.end;
   for (const base of await view.bases()) {
     const { samples, position } = await view.index(base);
     // What stands behind damage is in no sample where there are no rows of it: it may be late enough.
@@ -58,7 +60,7 @@ async function resolveTime(view: ShardView, time: number): Promise<CursorStart> 
     const sample = samples.length === 0 ? { baseOffset: base } : samples.sample(Math.max(0, samples.findTime(time)));
     return { from: Math.max(sample.baseOffset, view.publication.earliest), fromTime: time };
   }
-  return { from: view.publication.end.nextOffset, fromTime: time };
+  return { from: nextOffset, fromTime: time };
 }
 
 /** A start with at least `wanted` records between it and the end, where there are so many. */
@@ -70,12 +72,14 @@ export interface LastStart {
 
 /** Counts records backwards from the end: offsets alone do not tell, where batches without records lie between. */
 export async function resolveLast(view: ShardView, wanted: number): Promise<LastStart> {
-  const bases = [...await view.bases()].reverse();
+  // The end moves on meanwhile: what comes behind the one of now is not counted.
+  const { end } = view.publication;
+  const bases = (await view.bases()).filter((base) => base <= end.segment).reverse();
   let count = 0;
-  let from = view.publication.end.nextOffset;
+  let from = end.nextOffset;
   for (const base of bases) {
     const { samples } = await view.index(base);
-    let limit = await view.limit(base);
+    let limit = base === end.segment ? end.position : await view.limit(base);
     for (let i = samples.length - 1; i >= 0 && count < wanted; i--) {
       const sample = samples.sample(i);
       const batches: { base: number; last: number; count: number }[] = [];
@@ -93,7 +97,7 @@ export async function resolveLast(view: ShardView, wanted: number): Promise<Last
         from = consecutive ? batch.last - taken + 1 : first;
         count += taken;
       }
-      limit = sample.position;
+      limit = Math.min(limit, sample.position);
     }
     if (count >= wanted || base <= view.publication.earliest) break;
   }

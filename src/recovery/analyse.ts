@@ -68,7 +68,9 @@ async function analyseFiles(vfs: Vfs, inventory: Inventory, instance: InstanceId
   if (segments.length === 0) return analyseEmpty(inventory, base);
 
   const clean = state?.clean;
-  if (clean !== undefined && await agrees(vfs, inventory, clean)) {
+  // An anchor of a later epoch than the state's: the state is an old one, and so may be its mark.
+  const isOld = anchor !== undefined && state !== undefined && anchor.epoch > state.epoch;
+  if (clean !== undefined && !isOld && await agrees(vfs, inventory, clean)) {
     return { ...base, verdict: "clean", end: clean, synced: clean, problem: undefined, fromCleanMark: true };
   }
   const hints = await gatherHints(vfs, inventory, instance);

@@ -4,10 +4,7 @@
  *
  * @module
  */
-import { ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
-import { readSlotFile } from "../anchor/slot_file.ts";
-import { readState, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { ROW_BYTES, writeSealRow } from "../index/rows.ts";
 import { indexPath, logPath } from "../segment/names.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
@@ -38,7 +35,6 @@ export async function carryOut(vfs: Vfs, place: PlanPlace, intent: RepairIntent)
   if (intent.cut !== null) await cut(vfs, logPath(directory, intent.cut.base), intent.cut.position);
   const ends = await restoreIndexes(vfs, place, intent);
   if (intent.facts !== null) await writeFacts(vfs, place, intent.facts, ends);
-  else await rewriteSlots(vfs, place, intent.slots);
   await removeIntent(vfs, directory);
 }
 
@@ -77,13 +73,13 @@ async function restoreIndexes(vfs: Vfs, place: PlanPlace, intent: RepairIntent):
     if (found === undefined) continue;
     const end = await restoreIndex(vfs, directory, { logId, shard, base }, found, intent.facts?.holes ?? false);
     ends.set(base, end);
-    if (base !== bases[bases.length - 1]) await seal(vfs, directory, end);
+    await finishIndex(vfs, directory, end, base !== bases[bases.length - 1]);
   }
   return ends;
 }
 
-/** Ends the index of a finished segment. An index never stops a log. */
-async function seal(vfs: Vfs, directory: string, end: End): Promise<void> {
+/** Seals the index of a finished segment, and makes it durable. An index never stops a log. */
+async function finishIndex(vfs: Vfs, directory: string, end: End, isFinished: boolean): Promise<void> {
   const row = new Uint8Array(ROW_BYTES);
   writeSealRow(row, 0, {
     nextOffset: end.nextOffset,
@@ -95,7 +91,8 @@ async function seal(vfs: Vfs, directory: string, end: End): Promise<void> {
   try {
     const index = await vfs.open(indexPath(directory, end.segment), "write");
     try {
-      await index.write(row, end.indexPosition);
+      if (isFinished) await index.write(row, end.indexPosition);
+      await index.sync();
     } finally {
       await index.close();
     }
@@ -132,18 +129,4 @@ async function writeFacts(
 
 async function withIndex(vfs: Vfs, { directory, logId, shard }: PlanPlace, end: End, holes: boolean): Promise<End> {
   return await restoreIndex(vfs, directory, { logId, shard, base: end.segment }, end, holes);
-}
-
-/** Writes slot files again as they are. */
-async function rewriteSlots(vfs: Vfs, place: PlanPlace, names: readonly string[]): Promise<void> {
-  const { directory, logId, shard } = place;
-  for (const name of names) {
-    const identity = name === STATE_NAME ? stateIdentity(logId, shard) : anchorIdentity(logId, shard);
-    const slot = await readSlotFile(vfs, `${directory}/${name}`, identity);
-    if (slot === undefined) continue;
-    if (name === STATE_NAME) await rewriteState(vfs, place, readState(slot));
-    if (name !== ANCHOR_NAME) continue;
-    const { epoch, instance, written, synced } = readAnchor(slot);
-    await rewriteAnchor(vfs, place, epoch, instance, written, synced);
-  }
 }

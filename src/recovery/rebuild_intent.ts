@@ -24,8 +24,6 @@ export interface RepairIntent {
   readonly cut: { readonly base: number; readonly position: number } | null;
   /** Segments whose `.idx` is made again. */
   readonly indexes: readonly number[];
-  /** Slot files that are written again as they are. */
-  readonly slots: readonly string[];
   /** What the state says from now on; null: state and anchor stay as they are. */
   readonly facts: { readonly epoch: number; readonly logStart: number; readonly holes: boolean } | null;
 }

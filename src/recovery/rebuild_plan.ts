@@ -50,7 +50,6 @@ class Planner {
   #findings: RepairFinding[] = [];
   #moves: [string, string][] = [];
   #copies: { from: string; position: number; to: string }[] = [];
-  readonly #slots: string[] = [];
   #drafts: Draft[] = [];
   /** Where the sources of segments that are written anew go. */
   readonly #asides = new Map<Draft, string>();
@@ -104,7 +103,7 @@ class Planner {
     }
     for (const draft of this.#drafts) this.#complete(draft);
     await this.#checkState();
-    await this.#checkSlots(ANCHOR_NAME, this.#inventory.anchor !== undefined);
+    await this.#checkSlots(ANCHOR_NAME);
     this.#takeTail(walk.tail, walk.later);
   }
 
@@ -125,7 +124,6 @@ class Planner {
         rebuilt: drafts.map((draft) => ({ base: draft.base, aside: nameOf(this.#asides.get(draft)) ?? null })),
         cut: this.#cut === undefined ? null : { base: this.#cut.base, position: this.#cut.position },
         indexes: indexes.map((draft) => draft.base),
-        slots: this.#slots,
         facts: changes ? facts : null,
       },
     };
@@ -191,7 +189,7 @@ class Planner {
   async #checkState(): Promise<void> {
     const { state, anchor, segments } = this.#inventory;
     if (state !== undefined || (segments.length === 0 && anchor === undefined)) {
-      return await this.#checkSlots(STATE_NAME, state !== undefined);
+      return await this.#checkSlots(STATE_NAME);
     }
     this.#factsChange = true;
     this.#find({
@@ -203,25 +201,17 @@ class Planner {
     });
   }
 
-  async #checkSlots(name: string, isValid: boolean): Promise<void> {
+  async #checkSlots(name: string): Promise<void> {
     const { directory, logId, shard } = this.#place;
     const file = `${directory}/${name}`;
     const content = await readSmall(this.#vfs, file);
     const identity = name === STATE_NAME ? stateIdentity(logId, shard) : anchorIdentity(logId, shard);
     const what = content === undefined ? undefined : slotFileFault(content, identity);
     if (what === undefined) return;
-    if (isValid) {
-      const keptAside = await this.#copyAside(name);
-      // The slot of the state that is left may be the older one: what it says is found out anew.
-      if (name === STATE_NAME) this.#factsChange = true;
-      else this.#slots.push(name);
-      this.#find({ action: "rewrite", file, what, remedy: "it is written again", keptAside });
-    } else {
-      // One that says nothing is no hint; without it the next opening writes a new one.
-      const keptAside = this.#freeName(name);
-      this.#moves.push([name, nameOf(keptAside)!]);
-      this.#find({ action: "rewrite", file, what, remedy: "the next opening writes it again", keptAside });
-    }
+    const keptAside = await this.#copyAside(name);
+    // The slot that is left may be the older one: what it says is found out anew.
+    this.#factsChange = true;
+    this.#find({ action: "rewrite", file, what, remedy: "it is written again", keptAside });
   }
 
   /** The bytes of a damaged slot file are kept although they are of no use: nothing is deleted. */

@@ -32,7 +32,7 @@ const ROW_STEP = 8;
 export class IndexRows {
   /** A row, or the order of the rows, is not what the `.log` asks for. */
   damaged = false;
-  /** There is no row for a batch that was acknowledged. */
+  /** There is no row for a batch that was acknowledged, or no header. */
   isLacking = false;
   readonly #file: VfsFile | undefined;
   readonly #buffer: Uint8Array = new Uint8Array(WINDOW_BYTES);
@@ -64,7 +64,7 @@ export class IndexRows {
     await rows.#fill();
     if (isFileHeaderRow(rows.#window, 0, identity)) rows.#at = ROW_BYTES;
     else {
-      rows.damaged = rows.#window.length > 0;
+      rows.damaged = rows.isLacking = rows.#window.length > 0;
       // Behind a header that is damaged the rows speak for themselves; a header that is another's speaks for all of them.
       if (rowLength(rows.#window, 0) > 0) rows.#window = new Uint8Array(0);
     }

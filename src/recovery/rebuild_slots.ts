@@ -52,7 +52,9 @@ export function slotFileFault(content: Uint8Array, identity: SlotIdentity): stri
 }
 
 function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  // Every opening looks at four pages a shard: a loop, since a callback a byte costs ten times as much.
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 /** Writes the state into both slots, so that nothing damaged is left. Interrupted, one of them is valid still or again. */

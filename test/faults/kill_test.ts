@@ -21,7 +21,7 @@ import { KILLS, Tally } from "./settings.ts";
 
 const seed = announceSeed("kill");
 /** Kills in one directory: it fills with segments, quarantined tails and epochs. */
-const KILLS_A_DIRECTORY = 10;
+const KILLS_A_DIRECTORY = 6;
 /** Nobody waits longer until a writer has done enough. */
 const MAX_LIFE_MS = 80;
 /** Where there is a file system in memory, every other directory is there: much more happens in a millisecond. */

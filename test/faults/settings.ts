@@ -11,11 +11,11 @@ export function countFrom(name: string, fallback: number): number {
 }
 
 /** Writers killed at random moments, for each runtime. */
-export const KILLS: number = countFrom("FAULT_KILLS", 20);
+export const KILLS: number = countFrom("FAULT_KILLS", 12);
 /** Power cuts, for each runtime. */
-export const CUTS: number = countFrom("FAULT_CUTS", 10);
+export const CUTS: number = countFrom("FAULT_CUTS", 8);
 /** System calls at which a writer is killed, for each runtime; `all` for every one. */
-export const POINTS: number = countFrom("FAULT_POINTS", 8);
+export const POINTS: number = countFrom("FAULT_POINTS", 5);
 
 /** Counts of what happened, in the order of the first time. */
 export class Tally {

@@ -44,7 +44,7 @@ export function open(vfs: MemoryVfs, options: OpenOptions = {}): Promise<Embedde
 
 /** The value at an offset. */
 export function valueAt(shard: number, offset: number): string {
-  return `${shard}:${offset}:`.padEnd(20 + offset % 7, "x");
+  return `${shard}:${offset}:`.padEnd(20 + offset % 4, "x");
 }
 
 /** Appends batches of known records and flushes each. */

@@ -140,7 +140,7 @@ describe("a schedule", () => {
   });
 
   it("fails where an anchor says more than was ever synced", async () => {
-    const found = await failures(30, (settings) => {
+    const found = await failures(40, (settings) => {
       const { vfs, ...rest } = always({ kind: "lyingSync" })(settings);
       return { ...rest, invariant: true, vfs: { ...vfs, history: /anchor$/ } };
     });

@@ -69,7 +69,9 @@ async function recoverOn(sim: Simulation, vfs: MemoryVfs, what: string): Promise
   const shards: LogRecord[][] = [];
   for (const { shard, verdict } of log.recovery) {
     ensure(verdict !== "corrupt", () => `recovery (${what}) calls shard ${shard} corrupt`);
-    shards.push(await sim.readAll(log, { shard }));
+    const records = await sim.settle(sim.readAll(log, { shard }));
+    if ("error" in records) throw new Violation(`recovery (${what}) cannot be read: ${describeError(records.error)}`);
+    shards.push(records.value);
   }
   await sim.settle(log.close());
   return shards;

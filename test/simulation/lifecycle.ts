@@ -20,6 +20,7 @@ export async function close(sim: Simulation): Promise<void> {
   sim.observe();
   await sim.result(log.close(), "close");
   if (sim.vfs.stopped) return await crash(sim);
+  sim.crashAt(Infinity);
   const clean = log.shards.every((shard) => shard.state === "closed" && shard.written === shard.nextOffset);
   ensure(clean || sim.settings.profile !== "crashes", () => "the log was closed, but not all of it was written");
   sim.observe();

@@ -2,10 +2,9 @@
 import type { CrashKind } from "../../adapters/memory.ts";
 import type { Rung } from "../../src/options.ts";
 import { BACKPRESSURE, type Shard } from "../../src/shard/shard_types.ts";
-import type { Expected, Made } from "./records.ts";
-import { pack } from "./records.ts";
+import { type Made, pack } from "./records.ts";
 import { follow, openBeside, readByTime, readMerged, readRange, readUser } from "./reading.ts";
-import type { Simulation } from "./simulation.ts";
+import type { Simulation, Waiting } from "./simulation.ts";
 import { ensure } from "./violation.ts";
 
 type Operation = (sim: Simulation) => Promise<void> | void;
@@ -36,6 +35,7 @@ function tryAppendBatch(sim: Simulation): void {
   const shard = sim.anyShard();
   const made = Array.from({ length: 1 + sim.random.below(4) }, () => make(sim, shard));
   const blob = pack(made);
+  if (blob.length > (sim.settings.options.maxBufferPerShard ?? Infinity)) return;
   const base = sim.attempt(() => shard.tryAppendBatch(blob), "tryAppendBatch");
   if (base === undefined) return;
   if (base === BACKPRESSURE) return sim.tally.add("operation: backpressure");
@@ -49,49 +49,37 @@ async function writable(sim: Simulation): Promise<void> {
   if (room !== undefined) await sim.result(room, "writable");
 }
 
-/** The record that an append has handed to some shard by now, if it has. */
-function takeHandedOut(sim: Simulation, expected: Expected): Shard | undefined {
-  for (const shard of sim.log!.shards) {
-    const model = sim.models[shard.id];
-    if (shard.nextOffset === model.history.length) continue;
-    model.take(model.history.length, expected);
-    return shard;
-  }
-  return undefined;
-}
-
 async function append(sim: Simulation): Promise<void> {
-  const made = make(sim, sim.shard(0));
+  const { input, expected } = make(sim, sim.shard(0));
   const rung = sim.random.chance(0.5) ? sim.settings.options.durability! : sim.random.pick(RUNGS);
   const options = rung === sim.settings.options.durability ? {} : { durability: rung };
-  const promise = sim.log!.append(made.input, options);
-  let shard = takeHandedOut(sim, made.expected);
+  const promise = sim.log!.append(input, options);
+  const waiting: Waiting = sim.waiting = { expected, shard: undefined };
+  sim.takeWaiting();
   const acknowledged = (answer: { shard: number; offset: number }): void => {
-    shard ??= takeHandedOut(sim, made.expected);
     const model = sim.models[answer.shard];
-    ensure(answer.shard === shard?.id, () => `append answered shard ${answer.shard}, not ${shard?.id}`);
+    ensure(answer.shard === waiting.shard, () => `append answered shard ${answer.shard}, not ${waiting.shard}`);
     ensure(
-      model.history[answer.offset] === made.expected,
+      model.history[answer.offset] === expected,
       () => `append answered offset ${answer.offset} of another record`,
     );
     model.acknowledge(answer.offset + 1, rung === "disk" ? answer.offset + 1 : 0);
   };
   // Without a timer nothing but a later flush may answer.
-  const timed = sim.settings.options.flushIntervalMs !== Infinity;
-  if (shard !== undefined && (!timed || sim.random.chance(0.5))) return sim.leave(promise, "append", acknowledged);
-  if (!timed) {
-    sim.leave(promise, "append", acknowledged);
-    for (let left = 100; shard === undefined; left--) {
-      ensure(left > 0, () => "an append waits for room, but all is flushed");
-      const isFlushed = await sim.result(sim.log!.flush("disk").then(() => true), "flush for room");
-      shard ??= takeHandedOut(sim, made.expected);
-      if (isFlushed === undefined) return;
-    }
-    return;
+  const isTimed = sim.settings.options.flushIntervalMs !== Infinity;
+  if (!isTimed || (waiting.shard !== undefined && sim.random.chance(0.5))) sim.leave(promise, "append", acknowledged);
+  else {
+    const answer = await sim.result(promise, "append");
+    sim.takeWaiting();
+    if (answer !== undefined) acknowledged(answer);
   }
-  const answer = await sim.result(promise, "append");
-  if (answer !== undefined) acknowledged(answer);
-  else if (shard === undefined) takeHandedOut(sim, made.expected);
+  for (let left = 100; waiting.shard === undefined; left--) {
+    ensure(left > 0, () => "an append waits for room, but all is flushed");
+    const isFlushed = await sim.result(sim.log!.flush("disk").then(() => true), "flush for room");
+    sim.takeWaiting();
+    if (isFlushed === undefined) break;
+  }
+  sim.waiting = undefined;
 }
 
 async function flush(sim: Simulation): Promise<void> {

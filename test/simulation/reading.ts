@@ -36,6 +36,8 @@ export async function readMerged(sim: Simulation): Promise<void> {
     records.length >= Math.min(due, last ?? due),
     () => `merged read gave ${records.length} records, not ${last ?? due}`,
   );
+  const since = sim.log!.shards.reduce((sum, shard) => sum + shard.nextOffset, -due);
+  ensure(records.length <= (last ?? due) + since, () => `merged read gave ${records.length} records, not ${last}`);
   for (const model of sim.models) {
     const own = records.filter((record) => record.shard === model.id);
     if (own.length > 0) published(sim, sim.log!, model.id, model.checkRun(own, last === undefined ? 0 : own[0].offset));
@@ -170,7 +172,7 @@ export async function openBeside(sim: Simulation): Promise<void> {
 async function checkBeside(sim: Simulation, beside: EmbeddedLog, due: readonly number[]): Promise<void> {
   for (const model of sim.models) {
     const records = await sim.result(sim.readAll(beside, { shard: model.id }), "reading beside the writer");
-    if (records === undefined) continue;
+    if (records === undefined || sim.vfs.stopped) continue;
     const end = model.checkRun(records, 0);
     published(sim, sim.log!, model.id, end);
     ensure(

@@ -62,7 +62,6 @@ export class RecordMaker {
 
   /** A record whose value is an intact batch that would continue the log at `offset`: a search for batches must not fall for it. */
   makeHostile(nowMs: number, offset: number, epoch: number): Made {
-    const builder = new BatchBuilder();
     builder.add({ value: this.#bytes(++this.#made, 8), timestamp: nowMs });
     const value = builder.finish();
     patchBatch(value, 0, offset, epoch);
@@ -96,9 +95,10 @@ export class RecordMaker {
   }
 }
 
+const builder = new BatchBuilder();
+
 /** Packs records into a blob. */
 export function pack(records: readonly Made[]): Uint8Array {
-  const builder = new BatchBuilder();
   for (const { input, expected } of records) builder.add({ ...input, timestamp: expected.timestamp });
   return builder.finish();
 }

@@ -62,7 +62,7 @@ async function liveOnce(sim: Simulation): Promise<void> {
   const { random } = sim;
   const ending = random.below(10);
   const inTheMiddle = ending < 5;
-  if (inTheMiddle) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([20, 100])));
+  if (inTheMiddle) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([40, 150])));
   for (let left = 8 + random.below(10); left > 0 && !sim.vfs.stopped; left--) await operate(sim);
   if (inTheMiddle && !sim.vfs.stopped) {
     // What is still to be written meets the crash too.

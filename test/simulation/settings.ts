@@ -46,7 +46,7 @@ const LIES: readonly Fault[] = [
   { kind: "misdirectedWrite", byBytes: -100 },
   { kind: "flippedBit" },
 ];
-const FAULTS: Readonly<Record<Profile, readonly Fault[]>> = { crashes: [], errors: ERRORS, weak: [], lying: LIES };
+const FAULTS: { readonly [profile in Profile]?: readonly Fault[] } = { errors: ERRORS, lying: LIES };
 
 /** Own chance for the schedule: apart from that of the simulated machine, which has the plain seed. */
 export function randomOf(seed: number): SeededRandom {
@@ -70,13 +70,19 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       unknownInstance: random.chance(0.1),
       ...(invariant ? { history: /anchor$/ } : {}),
       strict: profile === "weak",
-      faults: { probability: random.pick([0.002, 0.01]) * (profile === "lying" ? 5 : 1), faults: FAULTS[profile] },
+      ...(FAULTS[profile] === undefined
+        ? {}
+        : { faults: { probability: drawProbability(profile, random), faults: FAULTS[profile] } }),
     },
     burst: random.pick([4, 8, 20]),
     operations: random.chance(0.95) ? 30 : 60,
     hostile: random.chance(0.1),
     invariant,
   };
+}
+
+function drawProbability(profile: Profile, random: SeededRandom): number {
+  return profile === "lying" ? random.pick([0.01, 0.05]) : random.pick([0.002, 0.01]);
 }
 
 function drawOptions(shards: number, random: SeededRandom): OpenOptions {

@@ -17,7 +17,7 @@ import type { ReadOptions } from "../../src/read/reader.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import type { Shard } from "../../src/shard/shard_types.ts";
 import { ShardModel } from "./model.ts";
-import { RecordMaker } from "./records.ts";
+import { type Expected, RecordMaker } from "./records.ts";
 import type { Settings } from "./settings.ts";
 import type { Tally } from "./tally.ts";
 import { describeError, Violation } from "./violation.ts";
@@ -42,6 +42,12 @@ export interface Companion {
   end(closed: boolean): Promise<void>;
 }
 
+/** A record that was handed to the log, and the shard that has taken it. */
+export interface Waiting {
+  readonly expected: Expected;
+  shard: number | undefined;
+}
+
 /** Everything a schedule works with. */
 export class Simulation {
   readonly settings: Settings;
@@ -60,6 +66,8 @@ export class Simulation {
   /** Calls that were not waited for. */
   pending: Promise<unknown>[] = [];
   companions: Companion[] = [];
+  /** A record that may be taken at any moment, of which nobody is told. One at a time. */
+  waiting: Waiting | undefined = undefined;
   operations = 0;
   #crashAt = Infinity;
   /** Faults that struck outside any operation of the schedule are those of this phase. */
@@ -172,11 +180,24 @@ export class Simulation {
     }
   }
 
+  /** The models learn of the record of an append that had to wait for room, if a shard has taken it by now. */
+  takeWaiting(): void {
+    const { waiting, log } = this;
+    if (waiting === undefined || log === undefined) return;
+    const shard = log.shards.find(({ id, nextOffset }) => nextOffset > this.models[id].history.length);
+    if (shard === undefined) return;
+    this.models[shard.id].take(this.models[shard.id].history.length, waiting.expected);
+    waiting.shard = shard.id;
+    this.waiting = undefined;
+  }
+
   /** Lets `promise` settle on its own; `then` is called unless the log's life has ended by then. */
   leave<T>(promise: Promise<T>, what: string, then: (value: T) => void): void {
     const { life } = this;
     const task = promise.then((value) => {
-      if (this.life === life) then(value);
+      if (this.life !== life) return;
+      this.takeWaiting();
+      then(value);
     }, (error: unknown) => {
       if (this.life === life) this.forgive(error, what);
     });
@@ -193,6 +214,7 @@ export class Simulation {
   /** What the shards say of themselves goes into the models. */
   observe(): void {
     if (this.log === undefined) return;
+    this.takeWaiting();
     for (const shard of this.log.shards) this.models[shard.id].acknowledge(shard.written, shard.synced);
   }
 
