@@ -43,7 +43,7 @@ export function exitCodeOf(error: unknown): number {
 const ADVICE: readonly (readonly [api: string, command: string])[] = [
   ['read on with onCorrupt: "skip"', "--on-corrupt skip reads on behind it"],
   ["; close it there, or open with readOnly", "; reading works beside it"],
-  ["restore them, or open with acceptDataLoss to go on without", "restore them from a copy"],
+  ["restore them, or open with acceptDataLoss to go on without", "restore them from a copy, or see bimiplog repair"],
 ];
 
 /** A failure in one line without a stack. */

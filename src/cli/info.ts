@@ -8,6 +8,7 @@ import { runtimeVfs } from "../../adapters/runtime.ts";
 import { openLog } from "../../mod.ts";
 import { instanceIds } from "../anchor/anchor.ts";
 import { readManifest, shardDirectory } from "../log/manifest.ts";
+import { inferManifest } from "../log/manifest_inference.ts";
 import { type Owner, readOwner } from "../log/owner.ts";
 import { analyse, type Verdict } from "../recovery/analyse.ts";
 import { takeInventory } from "../recovery/inventory.ts";
@@ -52,8 +53,9 @@ async function info({ args, stdout, interruption }: Context): Promise<number> {
   const vfs = runtimeVfs();
   const log = await openLog(directory, { readOnly: true, signal: interruption.signal });
   try {
-    // The log is open, so its manifest can be read.
-    const { id } = (await readManifest(vfs, log.directory)).manifest!;
+    // The log is open, so its manifest can be read, or inferred.
+    const { manifest } = await readManifest(vfs, log.directory);
+    const { id } = manifest ?? (await inferManifest(vfs, log.directory, true))!;
     const instance = instanceIds(await vfs.instance(log.directory));
     const shards: ShardInfo[] = [];
     for (const { id: shard, earliest, nextOffset, written, synced } of log.shards) {

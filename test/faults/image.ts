@@ -97,7 +97,7 @@ export async function useImage(body: (image: Image, beside: string) => Promise<v
   const beside = join(directory, "beside");
   mkdirSync(beside);
   // In a session of its own: it must outlive whoever ends this one with all its children.
-  const command = ["sh", "-c", GUARDIAN, "sh", image.point, directory];
+  const command = ["/bin/sh", "-c", GUARDIAN, "sh", image.point, directory];
   const setsid = existsSync("/usr/bin/setsid") ? ["setsid"] : [];
   const [program, ...args] = [...setsid, ...command];
   const guardian = spawn(program, args, { stdio: ["pipe", "ignore", "ignore"], cwd: "/" });

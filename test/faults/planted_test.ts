@@ -55,7 +55,7 @@ function append(path: string, bytes: Uint8Array): void {
 
 /** Runs one life of a writer to its end in a shell that sets something first. */
 async function runIn(children: Children, setting: string, request: Partial<WriteRequest>): Promise<Child> {
-  const child = children.start(CURRENT, ["sh", "-c", `${setting}; exec "$@"`, "sh"]);
+  const child = children.start(CURRENT, ["/bin/sh", "-c", `${setting}; exec "$@"`, "sh"]);
   await child.line(["ready"]);
   child.ask({ do: "write", directory: "", life: 1, shards: 2, seed: 3, lives: 1, options: OPTIONS, ...request });
   await child.line(["done"]);

@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { whySkipped } from "../conformance/processes.ts";
-import { namesIn, reopen } from "../helpers.ts";
+import { namesIn, reopen, until } from "../helpers.ts";
 import { type Child, CURRENT, useChildren } from "./children.ts";
 import { useImage, whyNoPowerCuts } from "./image.ts";
 import { Ledger } from "./ledger.ts";
@@ -19,12 +20,17 @@ const FIRST = "00000000000000000000.log";
 const HANGING_MS = 10_000;
 const OPTIONS = { topic: "log", durability: "os", flushIntervalMs: 0, segmentBytes: 3000, batchBytes: 300 } as const;
 
-/** Asks a child to write on and on; resolves when it has said so many lines. */
-async function write(child: Child, request: Partial<WriteRequest>, lines: number): Promise<void> {
+/** Asks a child to write on and on. */
+async function write(child: Child, request: Partial<WriteRequest>): Promise<void> {
   await child.line(["ready"]);
   child.ask({ do: "write", directory: "", life: 1, shards: 1, seed: 7, steps: 10_000, options: OPTIONS, ...request });
   await child.line(["open"]);
-  await child.saidLines(lines, 800);
+}
+
+/** Waits until the second segment is there, and then as long as a careless writer would need for an acknowledgement. */
+async function rolled(directory: string): Promise<void> {
+  await until(() => namesIn(join(directory, "log-0"), ".log").length > 1, "the first roll");
+  await sleep(300);
 }
 
 describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () => {
@@ -40,12 +46,8 @@ describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () =>
           const segment = join(directory, "log-0", FIRST);
           const ledger = new Ledger(1);
           const child = children.start(CURRENT, delaying([segment], "fdatasync", HANGING_MS));
-          await write(
-            child,
-            { directory, disk: 0.5, osSteps: 24, options: { ...OPTIONS, segmentBytes: 100_000 } },
-            500,
-          );
-          assert.equal(namesIn(join(directory, "log-0"), ".log").length, 2);
+          await write(child, { directory, disk: 0.5, osSteps: 24, options: { ...OPTIONS, segmentBytes: 100_000 } });
+          await rolled(directory);
           image.shutDown("cut");
           await child.kill();
           assert.ok(child.lines.some((line) => line.startsWith("ack 0")), child.lines.join("\n"));
@@ -71,11 +73,13 @@ describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () =>
           const ledger = new Ledger(1);
           const killed = children.start(CURRENT, delaying([segment], "fdatasync", HANGING_MS), ONE_THREAD);
           // On `os` only: the first sync is the one that hangs.
-          await write(killed, { directory, disk: 0 }, 60);
+          await write(killed, { directory, disk: 0 });
+          await rolled(directory);
           await killed.kill();
           ledger.take(killed.lines);
           const next = children.start(CURRENT);
-          await write(next, { directory, life: 2, disk: 1 }, 20);
+          await write(next, { directory, life: 2, disk: 1 });
+          await next.saidLines(20, 5000);
           image.shutDown("cut");
           await next.kill();
           ledger.take(next.lines);

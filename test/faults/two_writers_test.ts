@@ -9,7 +9,7 @@ import { type Child, type Children, CURRENT, RUNTIMES, useChildren } from "./chi
 import { Ledger } from "./ledger.ts";
 
 /** "At once": a refusal that waited for the holder would never come. */
-const AT_ONCE_MS = 1000;
+const AT_ONCE_MS = 2000;
 
 /** Tries to open the log in another process, which must be refused at once and told by whom. */
 async function assertLocked(other: Child, holder: Child, directory: string): Promise<void> {

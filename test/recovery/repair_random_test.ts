@@ -17,7 +17,7 @@ import {
   shardFile,
 } from "./repair_log.ts";
 
-const RUNS = 150;
+const RUNS = 60;
 const START = announceSeed("repair_random_test");
 
 /** Damages one thing, and answers the offsets whose records that may cost. */
