@@ -23,6 +23,9 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
+/** How often a reader looks before it believes that a shard is damaged. */
+const MAX_LOOKS = 3;
+
 /** What opening found in a shard. */
 export interface RecoveryReport {
   /** Number of the shard. */
@@ -119,8 +122,7 @@ export async function openShardForReading(
   problem?: LogError,
 ): Promise<OpenedShard> {
   const started = engine.clock.monotonic();
-  const inventory = await takeInventory(engine.vfs, place.directory, place.logId, place.id);
-  const found = await analyse(engine.vfs, inventory, place.instance);
+  const { inventory, found } = await lookBesideWriter(engine, place);
   if (problem !== undefined) {
     const damaged: Analysis = { ...found, verdict: "corrupt", cutBytes: 0, problem: found.problem ?? problem };
     return await openDamaged(engine, place, inventory, damaged, started);
@@ -129,6 +131,21 @@ export async function openShardForReading(
   const analysis: Analysis = found.problem === undefined ? { ...found, verdict: "clean", cutBytes: 0 } : found;
   const why = "the log was opened with readOnly";
   return openReadOnly(engine, place, inventory, analysis, started, readOnlyError(place.id, why));
+}
+
+/**
+ * Files that a writer changes between two looks can contradict each other, as those of a new shard do: what seems damaged is
+ * looked at again.
+ */
+async function lookBesideWriter(
+  { vfs }: Engine,
+  place: ShardPlace,
+): Promise<{ inventory: Inventory; found: Analysis }> {
+  for (let left = MAX_LOOKS;; left--) {
+    const inventory = await takeInventory(vfs, place.directory, place.logId, place.id);
+    const found = await analyse(vfs, inventory, place.instance);
+    if (found.problem === undefined || left === 1) return { inventory, found };
+  }
 }
 
 function openDamaged(

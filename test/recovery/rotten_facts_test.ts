@@ -1,8 +1,7 @@
-/** Facts that rotted: state, manifest, empty files, files under wrong names, a log that was restored from somewhere else. */
+/** Facts that rotted: state, manifest, empty files, a log that was restored from somewhere else. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type MemoryVfs, memoryVfs } from "../../adapters/memory.ts";
-import { LogError, type LogErrorCode } from "../../src/errors.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
 import { MANIFEST_NAMES } from "../../src/log/manifest.ts";
 import { batchAt, CLOSED, END, KILLED } from "./repair_cases.ts";
@@ -21,45 +20,12 @@ import {
   segmentFile,
   shardFile,
   told,
-  valueAt,
 } from "./repair_log.ts";
+import { expected, expectReadOnly, hasCode, values } from "./rotten.ts";
 
 const SLOT_AT = [0, 4096];
 const SLOT_BITS = 512 * 8;
 const MANIFESTS = MANIFEST_NAMES.map((name) => `${DIRECTORY}/${name}`);
-
-function hasCode(code: LogErrorCode, message: RegExp = /^Cannot /): (error: unknown) => boolean {
-  return (error) => error instanceof LogError && error.code === code && message.test(error.message);
-}
-
-/** Every record of a shard, as text. */
-async function values(vfs: MemoryVfs, shard = 0): Promise<(string | null)[]> {
-  return [...(await readShard(vfs, shard, "stop")).values.values()];
-}
-
-function expected(shard: number, to: number, from = 0): string[] {
-  return range(from, to - 1).map((offset) => valueAt(shard, offset));
-}
-
-/** Opens for writing and expects a shard that can only be read, with a reason that names repair. */
-async function expectReadOnly(vfs: MemoryVfs, shard = 0, advice = /bimiplog repair/): Promise<void> {
-  const log = await open(vfs.snapshot().boot());
-  assert.equal(log.shard(shard).state, "readOnly");
-  assert.equal(log.recovery[shard].verdict, "corrupt");
-  assert.throws(() => log.shard(shard).tryAppend({ value: "x" }), hasCode("READ_ONLY", advice));
-  await log.close();
-}
-
-/** Swaps what two paths hold, of all files below them. */
-function swap(vfs: MemoryVfs, a: string, b: string): void {
-  const files = vfs.paths().map((path) => `/${path}`).filter((path) => path.startsWith(a) || path.startsWith(b));
-  const moved = files.map((path) => {
-    const target = path.startsWith(a) ? b + path.slice(a.length) : a + path.slice(b.length);
-    return [target, vfs.readWhole(path)] as const;
-  });
-  for (const path of files) vfs.removeWhole(path);
-  for (const [path, bytes] of moved) vfs.writeWhole(path, bytes);
-}
 
 describe("a rotten state", () => {
   it("in one slot counts as the other one: the same log, with any bit flipped", async () => {
@@ -230,69 +196,6 @@ describe("an empty file", () => {
     const last = await makeLog(CLOSED);
     last.writeWhole(segmentFile(0, 40), new Uint8Array(0));
     await assert.rejects(open(last), hasCode("DATA_LOSS"));
-  });
-});
-
-describe("a segment under a wrong name", () => {
-  it("that is a copy of another one never gives a wrong record, and repair sets it aside", async () => {
-    for (const [from, to] of [[0, 25], [40, 10], [20, 80]]) {
-      const vfs = await makeLog(CLOSED);
-      vfs.writeWhole(segmentFile(0, to), vfs.readWhole(segmentFile(0, from)));
-      const { values } = await readShard(vfs);
-      for (const [offset, value] of values) assert.equal(value, valueAt(0, offset));
-      const { findings } = await repair(vfs);
-      assert.deepEqual(findings.map(({ action, file }) => [action, file]), [["setAside", segmentFile(0, to)]]);
-      assert.deepEqual(vfs.readWhole(findings[0].keptAside!), vfs.readWhole(segmentFile(0, from)));
-      await expectRepaired(vfs, { nextOffset: END });
-    }
-  });
-
-  it("is renamed by repair where its own name is free", async () => {
-    for (const [from, to] of [[20, 25], [0, 7], [40, 41]]) {
-      const vfs = await makeLog(CLOSED);
-      vfs.writeWhole(segmentFile(0, to), vfs.readWhole(segmentFile(0, from)));
-      vfs.removeWhole(segmentFile(0, from));
-      const { values } = await readShard(vfs);
-      for (const [offset, value] of values) assert.equal(value, valueAt(0, offset));
-      const { findings } = await repair(vfs);
-      assert.deepEqual(findings.map(({ action, file }) => [action, file]), [["rename", segmentFile(0, to)]]);
-      await expectRepaired(vfs, { nextOffset: END });
-    }
-  });
-});
-
-describe("files of another shard", () => {
-  const SWAPS: [string, string, string][] = [
-    ["whole directories", shardFile(0, ""), shardFile(1, "")],
-    ["segments and indexes", shardFile(0, "0000"), shardFile(1, "0000")],
-  ];
-  for (const life of [CLOSED, KILLED]) {
-    for (const [what, a, b] of SWAPS) {
-      it(`in the place of its own are read by nobody: ${what}, ${life.ending ?? "close"}`, async () => {
-        const vfs = await makeLog({ ...life, shards: 2 });
-        swap(vfs, a, b);
-        for (const shard of [0, 1]) {
-          await expectReadOnly(vfs, shard, /belongs to shard|not those/);
-          const { values, gaps } = await readShard(vfs, shard);
-          assert.equal(values.size, 0);
-          assert.equal(gaps.length, 1);
-          await assert.rejects(readShard(vfs, shard, "stop"), hasCode("CORRUPT_BATCH"));
-        }
-        const before = content(vfs);
-        const { findings } = await repair(vfs);
-        assert.deepEqual(findings.map(({ action, shard }) => [action, shard]), [["none", 0], ["none", 1]]);
-        assert.deepEqual(content(vfs), before);
-        swap(vfs, a, b);
-        assert.deepEqual(await values(vfs, 1), expected(1, END));
-      });
-    }
-  }
-
-  it("that came without their indexes are not taken for its own after a clean close", async () => {
-    const vfs = await makeLog({ ...CLOSED, shards: 2 });
-    for (const base of [0, 20, 40]) swap(vfs, segmentFile(0, base), segmentFile(1, base));
-    for (const shard of [0, 1]) assert.equal((await readShard(vfs, shard)).values.size, 0);
-    await expectReadOnly(vfs, 1, /not those/);
   });
 });
 
