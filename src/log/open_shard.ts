@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type InstanceIds, sameInstance } from "../anchor/anchor.ts";
+import { ANCHOR_NAME, anchorIdentity, type InstanceIds, sameInstance } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
+import { readSlotFile } from "../anchor/slot_file.ts";
 import { LogError } from "../errors.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import type { Engine } from "../options.ts";
@@ -135,7 +136,7 @@ export async function openShardForReading(
 
 /**
  * Files that a writer changes between two looks can contradict each other, as those of a new shard do: what seems damaged is
- * looked at again.
+ * looked at again, and so is what a writer begins to publish meanwhile.
  */
 async function lookBesideWriter(
   { vfs }: Engine,
@@ -144,8 +145,16 @@ async function lookBesideWriter(
   for (let left = MAX_LOOKS;; left--) {
     const inventory = await takeInventory(vfs, place.directory, place.logId, place.id);
     const found = await analyse(vfs, inventory, place.instance);
-    if (found.problem === undefined || left === 1) return { inventory, found };
+    const isStill = found.problem === undefined && !await isPublishing(vfs, place, inventory);
+    if (isStill || left === 1) return { inventory, found };
   }
+}
+
+/** True where a writer's first anchor came after the one that was read: what was scanned need not be published yet. */
+async function isPublishing(vfs: Vfs, place: ShardPlace, { anchor }: Inventory): Promise<boolean> {
+  if (anchor !== undefined && sameInstance(anchor.instance, place.instance)) return false;
+  const slot = await readSlotFile(vfs, `${place.directory}/${ANCHOR_NAME}`, anchorIdentity(place.logId, place.id));
+  return slot !== undefined && slot.generation !== anchor?.generation;
 }
 
 function openDamaged(

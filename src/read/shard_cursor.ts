@@ -163,12 +163,14 @@ export class ShardCursor {
   /** The scanner stands at its limit: more of the segment, the next segment, or nothing. */
   async #atLimit(scanner: BatchScanner): Promise<boolean> {
     const { view } = this;
+    // Of the time of the limit: meanwhile the segment may have grown, and another one begun.
+    const { segment } = view.publication.end;
     const limit = await view.limit(this.#base);
     if (limit > scanner.end) {
       scanner.extend(limit);
       return true;
     }
-    if (this.#base === view.publication.end.segment) return false;
+    if (this.#base === segment) return false;
     const next = (await view.bases()).find((base) => base > this.#base);
     if (next === undefined) return false;
     await this.close();
