@@ -5,6 +5,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { basename } from "node:path";
+import process from "node:process";
 import type { Instance } from "../src/vfs.ts";
 
 /** Directories of `/sys/fs` with one entry per mounted file system, named after its block device. */
@@ -12,11 +13,34 @@ const BY_DEVICE = ["ext4", "xfs", "f2fs"];
 const BTRFS_MAGIC = 0x9123683e;
 const TMPFS_MAGIC = 0x01021994;
 
+/**
+ * Magic numbers of `statfs(2)`. Not among them: FUSE, which may be anything, and 9p, which containers use for local disks.
+ */
+const NETWORKS: Readonly<Record<number, string>> = {
+  0x6969: "nfs",
+  0x517b: "smb",
+  0xff534d42: "cifs",
+  0xfe534d42: "smb2",
+  0x5346414f: "afs",
+  0x6b414653: "afs",
+  0x73757245: "coda",
+  0x564c: "ncp",
+  0x00c36400: "ceph",
+  0x0bd00bd0: "lustre",
+};
+
+/** Name of the network file system with this magic number; `undefined` for all others. Runtimes differ in its sign. */
+export function networkOf(type: number): string | undefined {
+  return NETWORKS[type >>> 0];
+}
+
 /** See {@linkcode "../src/vfs.ts".Vfs.instance}. */
 export function instanceOf(directory: string): Instance {
+  const network = process.platform === "linux" ? known(() => networkOf(statfsSync(directory).type) ?? "") : "";
   return {
     bootId: known(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
     mountId: known(() => mountOf(directory)),
+    ...(network === "" ? {} : { network }),
   };
 }
 

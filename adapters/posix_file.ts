@@ -24,7 +24,11 @@ const CALL_BYTES = 64 * 1024 * 1024;
 const INTERRUPTION_LIMIT = 16;
 
 /** On macOS only `fsync` is a full flush, down to the medium; elsewhere `fdatasync` is, and writes less. */
-const syncCall = process.platform === "darwin" ? fsync : fdatasync;
+export function syncCallOf(platform: string): typeof fsync {
+  return platform === "darwin" ? fsync : fdatasync;
+}
+
+const syncCall = syncCallOf(process.platform);
 
 /** Writes that do not block the calling thread. */
 export interface BackgroundWriter {

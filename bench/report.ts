@@ -21,7 +21,7 @@ export function goalText({ goal }: Figure): string {
 }
 
 function million(perSecond: number): string {
-  return (perSecond / 1e6).toFixed(2);
+  return (perSecond / 1e6).toFixed(perSecond < 1e5 ? 4 : 2);
 }
 
 function machineLine({ machine, pairs }: Report): string {

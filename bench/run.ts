@@ -83,7 +83,7 @@ try {
 if (failed) process.exitCode = 1;
 
 function million(perSecond: number): string {
-  return (perSecond / 1e6).toFixed(2).padStart(6);
+  return (perSecond / 1e6).toFixed(perSecond < 1e5 ? 4 : 2).padStart(6);
 }
 
 /** One figure on one runtime, in a process of its own. */

@@ -18,12 +18,16 @@ const PUBLISHED = /^(dist\/.+\.(js|d\.ts)|docs\/.+|package\.json|README\.md|CHAN
 const CONSUMER = `
 import { openLog, BACKPRESSURE, LogError } from "@bimip/log";
 import type { Log, LogRecord } from "@bimip/log";
+import { connectProducer } from "@bimip/log/producer";
 import { CrashError, openMemoryLog } from "@bimip/log/testing";
 
 const log: Log = await openLog(process.argv[2]);
 const { offset } = await log.append({ key: "alice", value: "hi" });
 const records: LogRecord[] = [];
 for await (const record of log.read({ shard: 0, from: 0 })) records.push(record);
+const producer = connectProducer(log.producer());
+if (producer.tryAppend({ value: "there" }) !== 0) throw new Error("unexpected ticket");
+await producer.close();
 await log.close();
 if (offset !== 0 || records[0].text() !== "hi" || typeof BACKPRESSURE !== "symbol") throw new Error("unexpected");
 
@@ -78,6 +82,8 @@ try {
         "CHANGELOG.md",
         "dist/mod.js",
         "dist/mod.d.ts",
+        "dist/producer.js",
+        "dist/producer.d.ts",
         "dist/testing.js",
         "dist/testing.d.ts",
         manifest.bin.bimiplog,

@@ -4,6 +4,7 @@
  *     node scripts/replay_simulation.ts SEED
  */
 import process from "node:process";
+import { formatRows } from "../test/simulation/rows.ts";
 import { runSchedule } from "../test/simulation/schedule.ts";
 
 const seed = Number(process.argv[2]);
@@ -12,7 +13,7 @@ if (process.argv.length !== 3 || !Number.isSafeInteger(seed)) {
   process.exitCode = 2;
 } else {
   const { tally, failure } = await runSchedule(seed, { trace: (line) => console.log(line) });
-  console.log(`\n${tally}\n`);
+  console.log(`\n${formatRows(tally)}\n`);
   console.log(failure ?? `seed ${seed}: nothing wrong`);
   process.exitCode = failure === undefined ? 0 : 1;
 }

@@ -2,16 +2,22 @@
  * Runs the tests on Node, Bun and Deno.
  *
  *     npm test -- [FILTER …] [NAME=VALUE …] [--runtime node,bun,deno] [--jobs N] [--time-limit S] [--verbose]
+ *                 [--bail] [--times FILE]
  *
  * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Every file runs in a
  * process of its own with a time limit. The last line is `N passed, N failed, N skipped`, over all runtimes.
+ *
+ * `--bail` starts no further file after the first that failed. `--times` keeps how long each file took: with the times of
+ * an earlier run the quickest files come first, and what takes far longer than it did counts as hanging.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { CATALOGUE } from "../test/faults/catalogue.ts";
+import { summarizeRun } from "./reliability/coverage.ts";
 import type { Outcome, RunSettings } from "./test_runner/run_file.ts";
 import { killRunning, runFile } from "./test_runner/run_file.ts";
 import type { Runtime } from "./test_runner/runtimes.ts";
@@ -30,6 +36,8 @@ interface Settings {
   jobs: number;
   timeLimitMs: number;
   verbose: boolean;
+  bail: boolean;
+  timesFile: string | undefined;
 }
 
 function readSettings(): Settings {
@@ -40,6 +48,8 @@ function readSettings(): Settings {
       jobs: { type: "string", default: String(availableParallelism()) },
       "time-limit": { type: "string", default: "300" },
       verbose: { type: "boolean", default: false },
+      bail: { type: "boolean", default: false },
+      times: { type: "string" },
     },
   });
   const assignments = positionals.filter((argument) => /^\w+=/.test(argument));
@@ -58,16 +68,37 @@ function readSettings(): Settings {
     jobs: Math.ceil(positive("jobs")),
     timeLimitMs: positive("time-limit") * 1000,
     verbose: values.verbose,
+    bail: values.bail,
+    timesFile: values.times,
   };
 }
 
-/** Every `*_test.ts` below `test/`, simulations first: they may be long, and the others fill the gaps. */
-function listTests(filters: string[]): string[] {
+/** So many times as long as before, and some seconds more: nothing but a hang takes that, on a busy machine either. */
+const HANGING = { factor: 5, seconds: 15 };
+
+/** Seconds by file. */
+type Times = Record<string, number>;
+
+function readTimes(file: string | undefined): Times | undefined {
+  return file !== undefined && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) as Times : undefined;
+}
+
+/**
+ * Every `*_test.ts` below `test/`, simulations first: they may be long, and the others fill the gaps. With known times the
+ * quickest come first; a simulation finds more for its time than any other test, and counts as one of about a second.
+ */
+function listTests(filters: string[], times: Times | undefined): string[] {
+  const cost = (file: string): number => {
+    const isSimulation = file.includes("/simulation/");
+    if (times === undefined) return isSimulation ? 0 : 1;
+    const seconds = times[file] ?? 0;
+    return isSimulation ? Math.min(seconds, 1 + seconds / 1000) : seconds;
+  };
   return readdirSync(join(root, "test"), { recursive: true })
     .map((path) => `test/${String(path).replaceAll("\\", "/")}`)
     .filter((path) => path.endsWith("_test.ts"))
     .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
-    .sort((a, b) => Number(b.includes("/simulation/")) - Number(a.includes("/simulation/")) || (a < b ? -1 : 1));
+    .sort((a, b) => cost(a) - cost(b) || (a < b ? -1 : 1));
 }
 
 function version(runtime: Runtime): string {
@@ -90,12 +121,19 @@ function print(outcome: Outcome, verbose: boolean): void {
 
 async function runAll(jobs: [Runtime, string][], settings: Settings, run: RunSettings): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
+  const times = readTimes(settings.timesFile);
   const queue = jobs.values();
+  const bailOut = () => {
+    while (!queue.next().done);
+  };
   const worker = async () => {
     for (const [runtime, file] of queue) {
-      const outcome = await runFile(runtime, file, run);
+      const before = times?.[file];
+      const hangsMs = before === undefined ? Infinity : (before * HANGING.factor + HANGING.seconds) * 1000;
+      const outcome = await runFile(runtime, file, { ...run, timeLimitMs: Math.min(run.timeLimitMs, hangsMs) });
       outcomes.push(outcome);
       print(outcome, settings.verbose);
+      if (settings.bail && outcome.failed > 0) return bailOut();
     }
   };
   await Promise.all(Array.from({ length: settings.jobs }, worker));
@@ -111,6 +149,14 @@ function total(outcomes: Outcome[]): { passed: number; failed: number; skipped: 
     sum.seconds += outcome.seconds;
   }
   return sum;
+}
+
+/** Prints which faults were held; answers whether a test came to each. A part of the tests says nothing about that. */
+function concludeFaults(outcomes: Outcome[]): boolean {
+  const { lines, missing } = summarizeRun(CATALOGUE, outcomes.flatMap(({ tagged }) => tagged));
+  for (const line of lines) console.log(line);
+  if (missing.length > 0) console.log(`FAIL no test held the faults ${missing.join(", ")}`);
+  return missing.length === 0;
 }
 
 /** Prints a row a runtime and the closing line; answers whether all is well. */
@@ -135,9 +181,15 @@ function conclude(runtimes: Runtime[], versions: Map<string, string>, outcomes: 
   return good && sum.failed === 0;
 }
 
+/** Where a run stopped early, the times of the other files stay. */
+function writeTimes(file: string, outcomes: Outcome[]): void {
+  const times = { ...readTimes(file), ...Object.fromEntries(outcomes.map(({ file, seconds }) => [file, seconds])) };
+  writeFileSync(file, JSON.stringify(times, undefined, 2));
+}
+
 async function main(): Promise<number> {
   const settings = readSettings();
-  const files = listTests(settings.filters);
+  const files = listTests(settings.filters, readTimes(settings.timesFile));
   if (files.length === 0) {
     console.log(`No test file matches ${settings.filters.join(" ") || "test/**/*_test.ts"}.`);
     console.log(summary({ passed: 0, failed: 0, skipped: 0 }));
@@ -170,7 +222,10 @@ async function main(): Promise<number> {
   try {
     const { timeLimitMs, environment } = settings;
     const outcomes = await runAll(jobs, settings, { root, reportDirectory, timeLimitMs, environment });
-    return conclude(runtimes, versions, outcomes) ? 0 : 1;
+    if (settings.timesFile !== undefined) writeTimes(settings.timesFile, outcomes);
+    const isWhole = settings.filters.length === 0 && outcomes.length === jobs.length;
+    const areFaultsHeld = !isWhole || concludeFaults(outcomes);
+    return conclude(runtimes, versions, outcomes) && areFaultsHeld ? 0 : 1;
   } finally {
     clean();
   }

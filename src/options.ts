@@ -9,6 +9,12 @@ import type { LogError } from "./errors.ts";
 import type { Clock, Random, Vfs } from "./vfs.ts";
 
 /**
+ * Whether bodies are written past the page cache (O_DIRECT): always where possible, never, or whichever is faster on this disk at
+ * this time.
+ */
+export type DirectIo = boolean | "auto";
+
+/**
  * How far a write has come when it is acknowledged. `os`: the operating system has it; it survives the end of the
  * process, kill -9 included. `disk`: it was synced; it survives a power loss.
  */
@@ -53,12 +59,34 @@ export interface OpenOptions extends SignalOptions {
   maxBufferPerShard?: number;
   /** The same for all shards of the log together. @default {134_217_728} */
   maxBufferBytes?: number;
+  /**
+   * A shard is synced beside its writes whenever it has written more than so many bytes since the last sync, from 65,536; `Infinity`
+   * for never. It bounds what a power loss can take, and how much the next opening scans; nobody waits for it.
+   *
+   * @default {268_435_456}
+   */
+  maxUnsyncedBytes?: number;
   /** Size at which a segment ends, in bytes, 1,024–2,147,483,647. @default {1_073_741_824} */
   segmentBytes?: number;
+  /**
+   * Large writes past the page cache. They run at the disk's own speed at a fraction of the processor time, while the page cache takes
+   * a burst at the speed of memory and is throttled later. `"auto"` measures both as it goes, and uses direct writes only where
+   * records are synced before they are acknowledged. Where the file system refuses, everything goes through the page cache.
+   *
+   * @default {"auto"}
+   */
+  directIo?: DirectIo;
   /** Reads only: takes no lock, writes nothing, works beside a writer in another process. @default {false} */
   readOnly?: boolean;
   /** Opens although acknowledged data is not there any more; what is left is kept. @default {false} */
   acceptDataLoss?: boolean;
+  /**
+   * Writes on a network file system too. Locks, syncs and rewritten sectors promise less there, or nothing: a second writer may
+   * get in, and what was acknowledged may be lost. Known on Linux only; reading needs no consent.
+   *
+   * @default {false}
+   */
+  allowNetworkFileSystem?: boolean;
   /** Called once for each shard that is poisoned. */
   onError?: (error: LogError) => void;
   /** The file system. @default {the running runtime's own} */
@@ -88,6 +116,8 @@ export interface Limits {
   readonly maxBufferPerShard: number;
   readonly maxBufferBytes: number;
   readonly segmentBytes: number;
+  readonly directIo: DirectIo;
+  readonly maxUnsyncedBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -119,7 +149,16 @@ export function resolveLimits(options: OpenOptions): Limits {
   if (options.durability !== undefined && options.durability !== "os" && options.durability !== "disk") {
     throw new RangeError(`Cannot open a log: durability must be "os" or "disk", not ${String(options.durability)}`);
   }
+  const directIo = options.directIo ?? "auto";
+  if (directIo !== "auto" && typeof directIo !== "boolean") {
+    throw new RangeError(`Cannot open a log: directIo must be true, false or "auto", not ${String(directIo)}`);
+  }
+  const maxUnsyncedBytes = options.maxUnsyncedBytes === Infinity
+    ? Infinity
+    : whole("maxUnsyncedBytes", options.maxUnsyncedBytes, 256 * MIB, 64 * 1024, Number.MAX_SAFE_INTEGER);
   return {
+    directIo,
+    maxUnsyncedBytes,
     flushIntervalMs: interval,
     stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
     flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),

@@ -85,6 +85,8 @@ export interface Instance {
   readonly bootId: string;
   /** Changes whenever the file system below the directory is mounted. */
   readonly mountId: string;
+  /** Kind of the network file system that the directory lies on, such as `nfs`; absent where it is none, or not known. */
+  readonly network?: string;
 }
 
 /** Who runs the engine: stands in the file beside the lock, so that a refused writer can name the owner. */

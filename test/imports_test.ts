@@ -16,9 +16,11 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/index/"],
   ["src/segment/"],
   ["src/recovery/"],
+  ["src/claims/"],
   ["src/shard/"],
   ["src/read/"],
   ["src/log.ts", "src/log/"],
+  ["src/producer/"],
   ["src/verify/"],
 ];
 
@@ -29,6 +31,7 @@ const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["src/testing/", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts"],
   ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
+  ["producer.ts", ...LAYERS.flat(), "adapters/system.ts"],
 ];
 
 /** Folders that may import modules of a runtime; no file imports a package. */
@@ -136,7 +139,9 @@ function readSources(): Sources {
       .map((path) => path.slice(path.lastIndexOf(`/${folder}/`) + 1))
   );
   return new Map(
-    [...files.sort(), "mod.ts", "testing.ts"].map((file) => [file, readFileSync(new URL(file, root), "utf8")]),
+    [...files.sort(), "mod.ts", "producer.ts", "testing.ts"].map((
+      file,
+    ) => [file, readFileSync(new URL(file, root), "utf8")]),
   );
 }
 

@@ -7,6 +7,25 @@
 const NOTHING = new Uint8Array(0);
 const SMALLEST_CAPACITY_BYTES = 256;
 
+/** Small copies are cut from one piece: an array of its own for each costs more than the copy. */
+const SLAB_BYTES = 64 * 1024;
+const MAX_CUT_BYTES = 8 * 1024;
+let slab: Uint8Array = NOTHING;
+let slabUsed = 0;
+
+/** A copy in plain memory. It is never changed. */
+export function copyOf(from: Uint8Array): Uint8Array {
+  const { length } = from;
+  if (length > MAX_CUT_BYTES) return new Uint8Array(from);
+  if (slabUsed + length > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const copy = slab.subarray(slabUsed, slabUsed += length);
+  copy.set(from);
+  return copy;
+}
+
 /** Growable bytes, copied on write. Whatever lies behind `size` in memory of its own is zero. */
 export class Bytes {
   private array: Uint8Array;

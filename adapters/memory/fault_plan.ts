@@ -91,6 +91,9 @@ interface PlanState {
   matches: number;
 }
 
+/** Asked at every operation, and lists of faults are shared by many machines. */
+const fittingFaults = new WeakMap<readonly Fault[], Map<OperationKind, readonly Fault[]>>();
+
 /** The faults of one machine: those planned, then those by chance. */
 export class FaultPlan {
   private plans: PlanState[] = [];
@@ -134,10 +137,18 @@ export class FaultPlan {
     return fault;
   }
 
+  private fitting(seeded: SeededFaults, kind: OperationKind): readonly Fault[] {
+    let known = fittingFaults.get(seeded.faults);
+    if (known === undefined) fittingFaults.set(seeded.faults, known = new Map());
+    let fitting = known.get(kind);
+    if (fitting === undefined) known.set(kind, fitting = seeded.faults.filter((fault) => fits(fault.kind, kind)));
+    return fitting;
+  }
+
   private draw(operation: Operation): Fault | null {
     const { seeded } = this;
     if (seeded === undefined || (seeded.on !== undefined && !matches(seeded.on, operation))) return null;
-    const fitting = seeded.faults.filter((fault) => fits(fault.kind, operation.kind));
+    const fitting = this.fitting(seeded, operation.kind);
     return fitting.length > 0 && this.random.chance(seeded.probability) ? this.random.pick(fitting) : null;
   }
 }

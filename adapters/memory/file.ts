@@ -5,6 +5,7 @@
  */
 import type { MaybePromise, OpenMode, VfsFile } from "../../src/vfs.ts";
 import { assertPosition } from "../../src/vfs.ts";
+import { copyOf } from "./bytes.ts";
 import { FileNode } from "./file_node.ts";
 import type { Machine } from "./machine.ts";
 import { Operation, type OperationKind } from "./operation.ts";
@@ -43,8 +44,7 @@ export class MemoryFile implements VfsFile {
     assertPosition(position, `write ${this.path}`);
     const operation = this.operation("write", () => this.machine.land(operation, operation.length));
     // Whatever array the caller uses, this one is plain memory that nobody else holds.
-    operation.bytes = new Uint8Array(from.length);
-    operation.bytes.set(from);
+    operation.bytes = copyOf(from);
     operation.from = from;
     operation.position = position;
     operation.length = from.length;

@@ -251,6 +251,21 @@ export class MemoryVfs implements Vfs {
     return node.cache.copy();
   }
 
+  /**
+   * What the files in a directory hold, by name, sorted; none where there is no directory. Not an operation. The contents
+   * never change, and nothing is copied before a file does.
+   */
+  readDirectory(path: string, isWanted: (name: string) => boolean = () => true): Map<string, Uint8Array> {
+    const files = new Map<string, Uint8Array>();
+    const directory = this.machine.tree.lookup(path, "read");
+    if (directory?.kind !== "directory") return files;
+    for (const name of [...directory.entries.keys()].sort()) {
+      const node = directory.entries.get(name)!;
+      if (node.kind === "file" && isWanted(name)) files.set(name, node.cache.share().view());
+    }
+    return files;
+  }
+
   /** Gives a file a content, durable at once as are the directories above it. Not an operation. */
   writeWhole(path: string, bytes: Uint8Array): void {
     const { tree } = this.machine;

@@ -40,13 +40,21 @@ export function failure(code: VfsErrorCode, action: string, path: string, state:
   return new VfsError(code, `Cannot ${action} ${path}: ${state}`, path);
 }
 
+/** A log asks for the same few paths again and again. */
+const splitPaths = new Map<string, readonly string[]>();
+const MAX_SPLIT_PATHS = 4096;
+
 /** Relative paths start at the root too: a simulated process has no working directory. */
-function split(path: string): string[] {
+function split(path: string): readonly string[] {
+  const known = splitPaths.get(path);
+  if (known !== undefined) return known;
   const names: string[] = [];
   for (const name of path.split("/")) {
     if (name === "..") names.pop();
     else if (name !== "" && name !== ".") names.push(name);
   }
+  if (splitPaths.size >= MAX_SPLIT_PATHS) splitPaths.clear();
+  splitPaths.set(path, names);
   return names;
 }
 
@@ -59,8 +67,15 @@ export class Tree {
 
   /** The node at `path`, or `undefined`. Fails where a component before the last is no directory. */
   lookup(path: string, action: string): TreeNode | undefined {
+    const names = split(path);
+    return this.find(path, names, names.length, action);
+  }
+
+  /** The node at the first `count` of `names`. */
+  private find(path: string, names: readonly string[], count: number, action: string): TreeNode | undefined {
     let node: TreeNode | undefined = this.root;
-    for (const name of split(path)) {
+    for (let i = 0; i < count; i++) {
+      const name = names[i];
       if (node === undefined) return undefined;
       if (node.kind !== "directory") throw failure("NOT_A_DIRECTORY", action, path, "a parent is not a directory");
       node = node.entries.get(name);
@@ -69,7 +84,10 @@ export class Tree {
   }
 
   directory(path: string, action: string): DirectoryNode {
-    const node = this.lookup(path, action);
+    return this.asDirectory(this.lookup(path, action), path, action);
+  }
+
+  private asDirectory(node: TreeNode | undefined, path: string, action: string): DirectoryNode {
     if (node === undefined) throw failure("NOT_FOUND", action, path, "there is no such directory");
     if (node.kind !== "directory") throw failure("NOT_A_DIRECTORY", action, path, "it is not a directory");
     return node;
@@ -78,9 +96,12 @@ export class Tree {
   /** Where the last component of `path` stands, or would stand. */
   place(path: string, action: string): EntryPlace {
     const names = split(path);
-    const name = names.pop();
-    if (name === undefined) throw failure("IO", action, path, "it is the root");
-    return { directory: this.directory(names.join("/"), action), name };
+    const parents = names.length - 1;
+    if (parents < 0) throw failure("IO", action, path, "it is the root");
+    const above = this.find(path, names, parents, action);
+    if (above?.kind === "directory") return { directory: above, name: names[parents] };
+    const directory = this.asDirectory(above, names.slice(0, parents).join("/"), action);
+    return { directory, name: names[parents] };
   }
 
   makeDirectory(path: string): void {
@@ -147,7 +168,7 @@ export class Tree {
 
   /** Puts `node` at `path`, durably, together with the directories above it. */
   plant(path: string, node: TreeNode): void {
-    const names = split(path);
+    const names = split(path).slice();
     const last = names.pop();
     if (last === undefined) throw failure("IO", "write", path, "it is the root");
     let directory = this.root;

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { rmSync } from "node:fs";
-import { BACKPRESSURE, openLog } from "../../mod.ts";
-import { runtimeVfs } from "../../adapters/runtime.ts";
-import { type Figure, makeValue, type Setting, type Sides, timed } from "../figure.ts";
+import { openLog } from "../../mod.ts";
+import { type Figure, type Setting, type Sides, timed } from "../figure.ts";
+import { readRaw, storeLog } from "./stored_log.ts";
 
 /** What a reader of the log asks for at once, in bytes. */
 const READ_BYTES: number = 256 * 1024;
@@ -20,20 +19,13 @@ export const readBack: Figure = {
   prepare: sides,
 };
 
-async function sides({ directory, messages }: Setting): Promise<Sides> {
-  const path = `${directory}/log`;
-  const value = makeValue();
-  const log = await openLog(path, { topic: "log" });
-  const shard = log.shard(0);
-  for (let i = 0; i < messages; i++) {
-    while (shard.tryAppend({ value }) === BACKPRESSURE) await shard.writable();
-  }
-  await log.close();
-  const vfs = runtimeVfs();
+async function sides(setting: Setting): Promise<Sides> {
+  const { messages } = setting;
+  const stored = await storeLog(setting);
   return {
     ours: {
       async run() {
-        const reader = await openLog(path, { readOnly: true });
+        const reader = await openLog(stored.path, { readOnly: true });
         let count = 0;
         const seconds = await timed(async () => {
           for await (const record of reader.read()) count += record.offset >= 0 ? 1 : 0;
@@ -43,19 +35,7 @@ async function sides({ directory, messages }: Setting): Promise<Sides> {
         return seconds;
       },
     },
-    floor: {
-      run: () =>
-        timed(async () => {
-          const file = await vfs.open(`${path}/log-0/00000000000000000000.log`, "read");
-          const buffer = new Uint8Array(READ_BYTES);
-          const size = await file.size();
-          for (let position = 0; position < size; position += READ_BYTES) await file.read(buffer, position);
-          await file.close();
-        }),
-    },
-    close: () => {
-      rmSync(path, { recursive: true });
-      return Promise.resolve();
-    },
+    floor: { run: () => readRaw(stored.file, READ_BYTES) },
+    close: () => Promise.resolve(stored.remove()),
   };
 }

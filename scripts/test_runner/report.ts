@@ -1,8 +1,12 @@
+import type { TaggedTest } from "../reliability/coverage.ts";
+
 /** What one test file did on one runtime, read from the runtime's own report. */
 export interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** Tests with faults in their titles that passed or were skipped. */
+  tagged: readonly TaggedTest[];
 }
 
 /** The last event of `node:test`, as `node_reporter.ts` writes it. */
@@ -12,10 +16,14 @@ interface NodeSummary {
 
 /** Reads the report that `node_reporter.ts` wrote; undefined where it was never finished. */
 export function readNodeReport(text: string): Counts | undefined {
-  const line = text.trim().split("\n").at(-1);
+  const lines = text.trim().split("\n");
+  const line = lines.pop();
   if (!line) return undefined;
   const { counts } = JSON.parse(line) as NodeSummary;
+  // A suite has a summary of its own in front of the last one, and no title.
+  const tagged = lines.map((one) => JSON.parse(one) as Partial<TaggedTest>).filter((one) => one.title !== undefined);
   return {
+    tagged: tagged as TaggedTest[],
     passed: counts.passed,
     failed: counts.failed + counts.cancelled,
     skipped: counts.skipped + counts.todo,
@@ -25,7 +33,8 @@ export function readNodeReport(text: string): Counts | undefined {
 /** Reads a JUnit report of Bun or Deno; undefined where it was never finished. */
 export function readJunitReport(text: string): Counts | undefined {
   if (!text.includes("</testsuites>")) return undefined;
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const tagged: TaggedTest[] = [];
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, tagged };
   const cases = [...text.matchAll(/<testcase\s+name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map((match) => ({
     name: match[1],
     body: match[2] ?? "",
@@ -38,9 +47,13 @@ export function readJunitReport(text: string): Counts | undefined {
   }
   for (const { name, body } of cases) {
     if (parents.has(name)) continue;
+    const isSkipped = /<skipped[\s/>]/.test(body);
     if (/<(failure|error)[\s/>]/.test(body)) counts.failed++;
-    else if (/<skipped[\s/>]/.test(body)) counts.skipped++;
-    else counts.passed++;
+    else {
+      if (isSkipped) counts.skipped++;
+      else counts.passed++;
+      if (name.includes("[fault")) tagged.push({ title: name, isSkipped });
+    }
   }
   return counts;
 }

@@ -80,7 +80,7 @@ export async function runFile(runtime: Runtime, file: string, settings: RunSetti
   }
 
   const seconds = (performance.now() - started) / 1000;
-  const counts = readCounts(runtime, report) ?? { passed: 0, failed: 0, skipped: 0 };
+  const counts = readCounts(runtime, report) ?? { passed: 0, failed: 0, skipped: 0, tagged: [] };
   const problem = describeProblem(counts, end, timedOut ? timeLimitMs : undefined);
   if (problem && counts.failed === 0) counts.failed = 1;
   return { runtime: runtime.name, file, seconds, ...counts, problem, output };

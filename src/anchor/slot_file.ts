@@ -77,6 +77,8 @@ async function readContent(file: VfsFile): Promise<Uint8Array> {
 
 /** Writes slots of one open file. One call at a time. */
 export class SlotFile {
+  /** Epoch of the newest slot when the file was opened; 0 without one. */
+  readonly epochFound: number;
   readonly #file: VfsFile;
   readonly #identity: SlotIdentity;
   readonly #buffer: Uint8Array = new Uint8Array(SLOT_BYTES);
@@ -84,11 +86,12 @@ export class SlotFile {
   #next: number;
   #generation: number;
 
-  private constructor(file: VfsFile, identity: SlotIdentity, next: number, generation: number) {
+  private constructor(file: VfsFile, identity: SlotIdentity, newest: { slot: Slot; index: number } | undefined) {
     this.#file = file;
     this.#identity = identity;
-    this.#next = next;
-    this.#generation = generation;
+    this.#next = newest === undefined ? 0 : 1 - newest.index;
+    this.#generation = newest?.slot.generation ?? 0;
+    this.epochFound = newest?.slot.epoch ?? 0;
   }
 
   /** Opens the file, or creates it with its full size so that later writes are in place. */
@@ -103,10 +106,7 @@ export class SlotFile {
         const from = inPage < SLOT_BYTES ? content.length - inPage : content.length;
         await file.write(new Uint8Array(SLOT_FILE_BYTES - from), from);
       }
-      const newest = newestSlot(content, identity);
-      return newest === undefined
-        ? new SlotFile(file, identity, 0, 0)
-        : new SlotFile(file, identity, 1 - newest.index, newest.slot.generation);
+      return new SlotFile(file, identity, newestSlot(content, identity));
     } catch (error) {
       await file.close();
       throw error;
@@ -127,6 +127,12 @@ export class SlotFile {
     const done = this.#file.write(slot, this.#next * SLOT_DISTANCE);
     if (done instanceof Promise) return done.then(() => this.#moveOn());
     this.#moveOn();
+  }
+
+  /** False where somebody else has written a slot since: this file has only one writer at a time. */
+  async isOwn(): Promise<boolean> {
+    const newest = newestSlot(await readContent(this.#file), this.#identity);
+    return newest === undefined || newest.slot.generation <= this.#generation;
   }
 
   sync(): MaybePromise<void> {

@@ -114,11 +114,23 @@ export function headerFault(bytes: Uint8Array, at: number, available: number): s
   return undefined;
 }
 
-/** Why the batch at `at` is not intact, or `undefined`: header, then CRC. */
-export function batchFault(bytes: Uint8Array, at: number, available: number): string | undefined {
+/** CRC-32C of `bytes[start]` to `bytes[end - 1]`. */
+export type Checksum = (bytes: Uint8Array, start: number, end: number) => number;
+
+/**
+ * Why the batch at `at` is not intact, or `undefined`: header, then CRC.
+ *
+ * @param checksum Another way to the same CRC-32C, for memory of a kind of its own.
+ */
+export function batchFault(
+  bytes: Uint8Array,
+  at: number,
+  available: number,
+  checksum: Checksum = crc32c,
+): string | undefined {
   const fault = headerFault(bytes, at, available);
   if (fault !== undefined) return fault;
-  const actual = crc32c(bytes, at + CRC_FROM, at + batchBytesAt(bytes, at));
+  const actual = checksum(bytes, at + CRC_FROM, at + batchBytesAt(bytes, at));
   const stored = readU32(bytes, at + CRC_AT);
   return actual === stored ? undefined : `the checksum is ${hex32(actual)}, the header says ${hex32(stored)}`;
 }

@@ -40,11 +40,11 @@ const SHORT_TEXT = 48;
 
 /** A growing scratch area for one encoded piece. */
 class Scratch {
-  bytes: Uint8Array = new Uint8Array(4096);
+  bytes: Uint8Array = EMPTY;
 
   reserve(size: number): Uint8Array {
     if (this.bytes.length < size) {
-      const larger = new Uint8Array(Math.max(size, this.bytes.length * 2));
+      const larger = new Uint8Array(Math.max(size, this.bytes.length * 2, 4096));
       larger.set(this.bytes);
       this.bytes = larger;
     }

@@ -5,8 +5,8 @@
  */
 import { equalBytes } from "../bytes.ts";
 import type { Log, UserReadOptions } from "../log/log_types.ts";
-import type { ReadOptions } from "../read/reader.ts";
-import type { GapEvent } from "../read/shard_cursor.ts";
+import type { ReadOptions } from "../read/read_options.ts";
+import type { GapEvent } from "../read/shard_batches.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { parseStart } from "./read_start.ts";
 

@@ -4,10 +4,15 @@
  * @module
  */
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
+import type { ProducerHandle } from "../claims/handle.ts";
 import { asLogError, LogError } from "../errors.ts";
 import type { Engine, Rung } from "../options.ts";
-import { type ReadOptions, RecordReader } from "../read/reader.ts";
+import { BatchReader } from "../read/batch_reader.ts";
+import { BlockCache } from "../read/block_cache.ts";
+import type { ReadOptions } from "../read/read_options.ts";
+import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
+import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { Shard } from "../shard/shard_types.ts";
@@ -15,10 +20,11 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import type { VfsLock } from "../vfs.ts";
 import { AppendQueue } from "./append_queue.ts";
 import type { FlushTimer } from "./flush_timer.ts";
-import type { Appended, AppendOptions, Log, UserStream } from "./log_types.ts";
+import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
 import { shardOfKey } from "./partitioner.ts";
+import type { ProducerOptions, Producers } from "./producers.ts";
 import { ScannedUserStream } from "./user_stream.ts";
 
 /** Everything an open log is made of. */
@@ -29,6 +35,8 @@ export interface LogParts {
   readonly opened: readonly OpenedShard[];
   readonly timer: FlushTimer | undefined;
   readonly lock: VfsLock | undefined;
+  /** `undefined` where nothing can be written. */
+  readonly producers?: Producers;
   readonly durability: Rung;
 }
 
@@ -45,6 +53,7 @@ export class EmbeddedLog implements Log {
   readonly #parts: LogParts;
   readonly #views: readonly ShardView[];
   readonly #queues: readonly AppendQueue[];
+  readonly #blocks: BlockCache;
   /** Shard for records without a key, and how many batches it had finished when it became that. */
   #sticky = 0;
   #stickyBatches = 0;
@@ -58,6 +67,7 @@ export class EmbeddedLog implements Log {
     this.shards = parts.opened.map((opened) => opened.shard);
     this.recovery = parts.opened.map((opened) => opened.report);
     this.#views = parts.opened.map((opened) => opened.view);
+    this.#blocks = new BlockCache(parts.engine.codecs);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
   }
 
@@ -75,6 +85,22 @@ export class EmbeddedLog implements Log {
     return { shard: shard.id, offset };
   }
 
+  producer(options: ProducerOptions = {}): ProducerHandle {
+    this.#assertOpen();
+    const wanted = options.shard === undefined ? this.shards : [this.#shardAt(options.shard)];
+    const { producers, directory } = this.#parts;
+    const open = wanted.filter((shard) => shard instanceof ShardWriter);
+    if (producers === undefined || open.length < wanted.length) {
+      const what = producers === undefined ? "the log" : "a shard of it";
+      throw new LogError("READ_ONLY", `Cannot make a producer for ${directory}: ${what} is open for reading only`);
+    }
+    return producers.create(open, options);
+  }
+
+  fence(handle: ProducerHandle): void {
+    this.#parts.producers?.fence(handle);
+  }
+
   shard(id: number): Shard {
     return this.#shardAt(id);
   }
@@ -90,6 +116,39 @@ export class EmbeddedLog implements Log {
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
+    const views = this.#viewsFor(options);
+    return new RecordReader(views, options, this.#parts.engine.codecs, undefined, this.#blocks);
+  }
+
+  async get({ shard, offset }: RecordPlace): Promise<LogRecord | undefined> {
+    this.#assertOpen();
+    if (shard === undefined && this.shards.length > 1) {
+      throw new TypeError("Cannot get a record: name its shard, this log has several");
+    }
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      throw new TypeError(`Cannot get a record: its offset must be a whole number from 0, not ${String(offset)}`);
+    }
+    const view = this.#views[this.#shardAt(shard ?? 0).id];
+    const found = this.#blocks.read(view, offset, 1);
+    let records: readonly LogRecord[] | undefined = found instanceof Promise ? await found : found;
+    if (records === undefined) {
+      const reader = new RecordReader([view], { from: offset, limit: 1 }, this.#parts.engine.codecs);
+      records = [];
+      for await (const record of reader) records = [record];
+    }
+    return records[0]?.offset === offset ? records[0] : undefined;
+  }
+
+  batches(options: ReadOptions = {}): AsyncIterableIterator<LogBatch> {
+    const views = this.#viewsFor(options);
+    if (options.last !== undefined && views.length > 1) {
+      throw new TypeError("Cannot read the last batches of all shards: name a shard");
+    }
+    return new BatchReader(views, options, this.#parts.engine.codecs);
+  }
+
+  /** The shards that a reader with these options reads. */
+  #viewsFor(options: ReadOptions): readonly ShardView[] {
     this.#assertOpen();
     checkReadOptions(options);
     if (options.shard !== undefined) this.#shardAt(options.shard);
@@ -99,7 +158,7 @@ export class EmbeddedLog implements Log {
         "Cannot read from an offset on all shards: name a shard, or give an array of offsets by shard",
       );
     }
-    return new RecordReader(views, options, this.#parts.engine.codecs);
+    return views;
   }
 
   async flush(rung: Rung = this.#parts.durability): Promise<void> {
@@ -122,7 +181,9 @@ export class EmbeddedLog implements Log {
   async #close(): Promise<void> {
     const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
     this.#parts.timer?.stop();
+    this.#parts.producers?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();
+    await this.#blocks.close();
     try {
       await this.#parts.lock?.release();
     } catch (error) {

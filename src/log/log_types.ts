@@ -4,11 +4,14 @@
  * @module
  */
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
+import type { ProducerHandle } from "../claims/handle.ts";
 import type { Rung, SignalOptions } from "../options.ts";
-import type { ReadOptions } from "../read/reader.ts";
+import type { ReadOptions } from "../read/read_options.ts";
+import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import type { RecoveryReport } from "./open_shard.ts";
+import type { ProducerOptions } from "./producers.ts";
 
 /** Options of {@linkcode Log.append}. */
 export interface AppendOptions extends SignalOptions {
@@ -21,6 +24,14 @@ export interface Appended {
   /** Number of the shard that took it. */
   readonly shard: number;
   /** Its offset in that shard. */
+  readonly offset: number;
+}
+
+/** Which record. What `append` answers is one. */
+export interface RecordPlace {
+  /** Number of its shard. Needed where the log has several. */
+  readonly shard?: number;
+  /** Its offset there. */
   readonly offset: number;
 }
 
@@ -81,6 +92,53 @@ export interface Log extends AsyncDisposable {
    * @throws {LogError} from the iterator: `OFFSET_OUT_OF_RANGE`, `CORRUPT_BATCH`, `UNSUPPORTED`, `CLOSED`, `IO`
    */
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord>;
+  /**
+   * Reads one record. Up to 16 MiB of what such reads, and reads with a small `limit`, found lately are kept in memory.
+   *
+   * @param place Its shard and offset.
+   * @returns The record; `undefined` where none has that offset: it was compacted away, or it is the next one to come.
+   * @throws {LogError} `OFFSET_OUT_OF_RANGE`, `CORRUPT_BATCH`, `UNSUPPORTED`, `CLOSED`, `IO`
+   * @throws {RangeError} where there is no such shard.
+   * @throws {TypeError} where the offset is no whole number, or the shard is missing.
+   */
+  get(place: RecordPlace): Promise<LogRecord | undefined>;
+  /**
+   * Reads whole batches, each checked once, and their records through a cursor: several times as fast as {@linkcode Log.read},
+   * which makes an object for each record. Without `shard`, one shard after the other; `follow` then goes round again. Up to
+   * 2 MiB are held for a reader, whatever the number of shards.
+   *
+   * @example
+   * ```ts
+   * import { openLog } from "@bimip/log";
+   *
+   * const log = await openLog("./data/batches-example");
+   * await log.append({ key: "alice", value: "hi" });
+   * let bytes = 0;
+   * for await (const batch of log.batches({ shard: 0 })) {
+   *   const cursor = batch.records();
+   *   while (cursor.next()) bytes += cursor.valueLength;
+   * }
+   * console.log(bytes);
+   * await log.close();
+   * ```
+   *
+   * @param options As for `read`; `last` needs a shard.
+   * @throws {LogError} from the iterator, and from a cursor: those of `read`.
+   */
+  batches(options?: ReadOptions): AsyncIterableIterator<LogBatch>;
+  /**
+   * A producer for another thread: post the handle to a worker and give it to `connectProducer` of `@bimip/log/producer` there. See
+   * `docs/producers.md`.
+   *
+   * @throws {LogError} `READ_ONLY`, `POISONED`, `CLOSED`; `CONFLICT` where there are too many.
+   * @throws {RangeError} where an option is out of range.
+   */
+  producer(options?: ProducerOptions): ProducerHandle;
+  /**
+   * Locks a producer out, because its worker is gone or must not write any more. What it has published is still written; what else
+   * it holds is lost, and its calls reject.
+   */
+  fence(producer: ProducerHandle): void;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */
   flush(rung?: Rung): Promise<void>;
   /**

@@ -9,12 +9,14 @@ import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../
 import type { Budget } from "../shard/append_buffer.ts";
 import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
+import { WriteModeChoice } from "../shard/write_mode.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { FlushTimer } from "./flush_timer.ts";
 import { takeLock } from "./lock.ts";
 import { EmbeddedLog } from "./log.ts";
 import { isTopic, type Manifest, MANIFEST_NAMES, readManifest, shardDirectory, writeManifest } from "./manifest.ts";
 import { inferManifest } from "./manifest_inference.ts";
+import { Producers } from "./producers.ts";
 import { type OpenedShard, openShardForReading, openShardForWriting } from "./open_shard.ts";
 import { writeOwner } from "./owner.ts";
 
@@ -73,6 +75,8 @@ async function openForWriting(
     await refuseForeign(vfs, directory);
     await vfs.makeDirectory(directory);
   }
+  const { network } = await vfs.instance(directory);
+  if (network !== undefined && !options.allowNetworkFileSystem) throw networkError(directory, network);
   const lock = await takeLock(vfs, directory);
   const opened: OpenedShard[] = [];
   try {
@@ -94,16 +98,19 @@ async function openForWriting(
       onError: (error: LogError) => options.onError?.(error),
     };
     const consent = options.acceptDataLoss ?? false;
+    // One for all shards: they write to the same disk.
+    const writeMode = new WriteModeChoice(engine.clock, limits.directIo, durability === "disk");
     opened.push(
       ...await openAll(
         vfs,
         directory,
         manifest,
         options,
-        (place) => openShardForWriting(engine, place, consent, limits.segmentBytes, context),
+        (place) => openShardForWriting(engine, place, consent, writeMode, context),
       ),
     );
-    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, durability });
+    const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
+    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability });
   } catch (error) {
     await lock.release();
     throw error;
@@ -221,6 +228,15 @@ function checkAgreement(manifest: Manifest, options: OpenOptions, directory: str
       `Cannot open the log in ${directory}: its topic is ${manifest.topic}, not ${options.topic}`,
     );
   }
+}
+
+function networkError(directory: string, network: string): LogError {
+  return new LogError(
+    "UNSUPPORTED",
+    `Cannot write the log in ${directory}: it lies on a network file system (${network}), which may lose locks and synced data; ` +
+      "choose a local disk, open with readOnly, or insist with allowNetworkFileSystem",
+    { file: directory },
+  );
 }
 
 /** Refuses to create a log among somebody else's files. */

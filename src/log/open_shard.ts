@@ -21,6 +21,7 @@ import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
+import type { WriteModeChoice } from "../shard/write_mode.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
@@ -67,7 +68,7 @@ export async function openShardForWriting(
   engine: Engine,
   place: ShardPlace,
   acceptDataLoss: boolean,
-  segmentBytes: number,
+  writeMode: WriteModeChoice,
   context: Omit<ShardContext, "id" | "earliest" | "epoch">,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
@@ -84,12 +85,17 @@ export async function openShardForWriting(
   const epoch = analysis.epoch + 1;
   const committer = new Committer({
     vfs,
+    clock,
     directory: place.directory,
     logId: place.logId,
     shard: place.id,
     instance: place.instance,
-    segmentBytes,
+    segmentBytes: context.limits.segmentBytes,
+    maxUnsyncedBytes: context.limits.maxUnsyncedBytes,
+    writeMode,
     state: { epoch, logStart: analysis.logStart, holes, clean: analysis.fromCleanMark ? end : undefined },
+    // A loss that was accepted is noted with an epoch of its own.
+    stateEpoch: analysis.problem === undefined ? analysis.epoch : epoch,
     epoch,
     end,
     synced: analysis.synced,

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
-import { type ReadOptions, RecordReader } from "../read/reader.ts";
+import type { ReadOptions } from "../read/read_options.ts";
+import { RecordReader } from "../read/reader.ts";
 import type { ShardCursor } from "../read/shard_cursor.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogRecord } from "../read/stored_record.ts";

@@ -5,30 +5,17 @@
  */
 import type { Codecs } from "../batch/codecs.ts";
 import { asLogError } from "../errors.ts";
-import type { SignalOptions } from "../options.ts";
 import type { MaybePromise } from "../vfs.ts";
-import { type GapEvent, ShardCursor } from "./shard_cursor.ts";
+import type { BlockCache } from "./block_cache.ts";
+import { findStarts, latestNow } from "./opening.ts";
+import type { ReadOptions } from "./read_options.ts";
+import { ShardCursor } from "./shard_cursor.ts";
 import type { ShardView } from "./shard_view.ts";
-import { type CursorStart, resolveLast, resolveStart, type Start } from "./start.ts";
 import { type LogRecord, StoredRecord } from "./stored_record.ts";
+import { waitForMore } from "./wait.ts";
 
-/** Options of `log.read`. */
-export interface ReadOptions extends SignalOptions {
-  /** One shard. Without: all, merged by (timestamp, shard, offset). */
-  shard?: number;
-  /** Where to begin. @default {"earliest"} */
-  from?: Start;
-  /** Only the last so many records, counted now; `follow` goes on behind them. */
-  last?: number;
-  /** At most so many records. */
-  limit?: number;
-  /** Waits for more at the end instead of ending. Ends when the log is closed. @default {false} */
-  follow?: boolean;
-  /** What to do at damaged data: throw `CORRUPT_BATCH`, or tell `onGap` and go on behind it. @default {"stop"} */
-  onCorrupt?: "stop" | "skip";
-  /** Called for every range of offsets that was passed over. */
-  onGap?: (gap: GapEvent) => void;
-}
+/** A reader of at most so many records from an offset on is served from the cache of blocks. */
+const FEW_RECORDS = 64;
 
 /** So often a merging follower looks again at the shards that had nothing more, in records. */
 const REJOIN_STEPS = 64;
@@ -59,18 +46,31 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   #last: Promise<unknown> = Promise.resolve();
   /** Ends the wait of a follower. */
   #wake: (() => void) | undefined = undefined;
-  /** Where each shard ended when the reader was made: that is what "latest" means, not the moment of the first step. */
   readonly #latest: readonly MaybePromise<number>[] | undefined;
   /** Steps since the cursors that had nothing more were asked again. */
   #steps = 0;
 
-  constructor(views: readonly ShardView[], options: ReadOptions, codecs: Codecs, narrowing?: Narrowing) {
+  /** Serves few records from memory, until the first step has tried it. */
+  #blocks: BlockCache | undefined;
+  /** What it served, the next one last. */
+  #served: StoredRecord[] = [];
+
+  constructor(
+    views: readonly ShardView[],
+    options: ReadOptions,
+    codecs: Codecs,
+    narrowing?: Narrowing,
+    blocks?: BlockCache,
+  ) {
     this.#views = views;
     this.#options = options;
     this.#codecs = codecs;
     this.#narrowing = narrowing;
+    const { limit = Infinity, last, follow } = options;
+    const isFew = limit > 0 && limit <= FEW_RECORDS && last === undefined && follow !== true;
+    this.#blocks = isFew && views.length === 1 && narrowing === undefined ? blocks : undefined;
     this.#left = options.limit ?? Infinity;
-    this.#latest = options.from === "latest" ? views.map(publishedNow) : undefined;
+    this.#latest = latestNow(views, options);
   }
 
   [Symbol.asyncIterator](): this {
@@ -106,6 +106,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   /** The fast path: one cursor, and its next record is in memory. */
   #tryNext(): IteratorResult<LogRecord> | undefined {
     const cursors = this.#cursors;
+    if (this.#served.length > 0) return this.#serve();
     if (this.#done || cursors === undefined || cursors.length !== 1 || this.#left <= 0) return;
     if (this.#narrowing !== undefined || this.#skip > 0 || this.#options.signal?.aborted) return;
     const cursor = cursors[0];
@@ -119,6 +120,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
       for (;;) {
         if (this.#done || this.#left <= 0) break;
         this.#options.signal?.throwIfAborted();
+        if (this.#blocks !== undefined && await this.#tryBlocks(this.#blocks)) return this.#serve();
         this.#cursors ??= await this.#open();
         const cursor = await this.#advance();
         if (cursor !== undefined) {
@@ -139,8 +141,28 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     return { done: true, value: undefined };
   }
 
+  /** Asks for all records at once, where they may be in one piece of a file: then no file is opened. */
+  async #tryBlocks(blocks: BlockCache): Promise<boolean> {
+    this.#blocks = undefined;
+    const { from } = this.#options;
+    const view = this.#views[0];
+    const offset = Array.isArray(from) ? from[view.id] : from;
+    if (!Number.isSafeInteger(offset)) return false;
+    const read = blocks.read(view, offset as number, this.#left);
+    const records = read instanceof Promise ? await read : read;
+    if (records === undefined || records.length < this.#left || this.#done) return false;
+    this.#served = records.reverse();
+    return true;
+  }
+
+  #serve(): IteratorResult<LogRecord> {
+    this.#left--;
+    return { done: false, value: this.#served.pop()! };
+  }
+
   async #finish(): Promise<void> {
     this.#done = true;
+    this.#served = [];
     this.#standing = [];
     const cursors = this.#cursors ?? [];
     this.#cursors = [];
@@ -148,37 +170,12 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   }
 
   async #open(): Promise<ShardCursor[]> {
-    const { from, last, onCorrupt, onGap } = this.#options;
-    const cursors: ShardCursor[] = [];
-    let surplus = -(last ?? 0);
-    for (const [i, view] of this.#views.entries()) {
-      await view.publication.refresh();
-      const found = this.#latest === undefined ? await this.#narrowing?.findStart?.() : await this.#latest[i];
-      let start: CursorStart = found === undefined ? await resolveStart(view, from ?? "earliest") : { from: found };
-      if (last !== undefined) {
-        if (start.fromTime !== undefined) start = { from: await this.#firstOffset(view, start) };
-        const counted = await resolveLast(view, last);
-        if (counted.from >= start.from) {
-          start = { from: counted.from };
-          surplus += counted.count;
-        } else surplus += view.publication.end.nextOffset - start.from;
-      }
-      const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;
-      cursors.push(new ShardCursor(view, { ...start, codecs: this.#codecs, onGap: gap }));
-    }
-    this.#skip = Math.max(0, surplus);
-    return cursors;
-  }
-
-  /** The offset of the first record at or behind `start`; the end where there is none. */
-  async #firstOffset(view: ShardView, start: CursorStart): Promise<number> {
-    const onGap = this.#options.onCorrupt === "skip" ? () => {} : undefined;
-    const cursor = new ShardCursor(view, { ...start, codecs: this.#codecs, onGap });
-    try {
-      return await cursor.next() ? cursor.decoder.offset : cursor.nextOffset;
-    } finally {
-      await cursor.close();
-    }
+    const { onCorrupt, onGap } = this.#options;
+    const known = (i: number): MaybePromise<number> | undefined => this.#latest?.[i] ?? this.#narrowing?.findStart?.();
+    const { starts, surplus } = await findStarts(this.#views, this.#options, this.#codecs, known);
+    this.#skip = surplus;
+    const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;
+    return this.#views.map((view, i) => new ShardCursor(view, { ...starts[i], codecs: this.#codecs, onGap: gap }));
   }
 
   /** The cursor with the next record in (timestamp, shard, offset) order, of what is published now. */
@@ -216,36 +213,14 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     standing.splice(at, 0, cursor);
   }
 
-  /** Waits until something may have been published. False where nothing will be any more. */
-  async #waitForMore(): Promise<boolean> {
-    const { signal } = this.#options;
-    const grew = (): boolean =>
-      this.#cursors!.some((cursor) => cursor.nextOffset < cursor.view.publication.end.nextOffset);
-    for (const view of this.#views) await view.publication.refresh();
-    if (grew()) return true;
-    if (this.#views.every((view) => view.publication.ended)) return false;
-    await new Promise<void>((resolve) => {
-      const stops = this.#views.map((view) => view.publication.onChange(wake));
-      function wake(): void {
-        for (const stop of stops) stop();
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      }
-      signal?.addEventListener("abort", wake, { once: true });
-      this.#wake = wake;
-      // Both may have happened since they were looked at last, and are not announced again.
-      if (this.#done || signal?.aborted) wake();
+  #waitForMore(): Promise<boolean> {
+    return waitForMore(this.#views, {
+      signal: this.#options.signal,
+      hasMore: () => this.#cursors!.some((cursor) => cursor.nextOffset < cursor.view.publication.end.nextOffset),
+      isOver: () => this.#done,
+      onWait: (wake) => this.#wake = wake,
     });
-    this.#wake = undefined;
-    return true;
   }
-}
-
-/** Where a shard ends at the moment of the call, or nearly so where somebody else writes it. */
-function publishedNow(view: ShardView): MaybePromise<number> {
-  const refreshed = view.publication.refresh();
-  const end = (): number => view.publication.end.nextOffset;
-  return refreshed instanceof Promise ? refreshed.then(end) : end();
 }
 
 function comesBefore(a: ShardCursor, b: ShardCursor): boolean {

@@ -64,8 +64,8 @@ async function byHeaders(
 }
 
 /**
- * The first intact batch that begins with the offset behind the damaged one, as far as its header tells; else the first one that
- * another batch, or the end, follows.
+ * The first intact batch that begins with the offset behind the damaged one, as far as its header tells, and is not inside of it
+ * or is followed by another batch or the end; else the first one that is.
  */
 async function bySearch(
   view: ShardView,
@@ -78,16 +78,23 @@ async function bySearch(
   const head = new Uint8Array(HEADER_BYTES);
   const isWhole = await file.read(head, position) === HEADER_BYTES;
   const wanted = isWhole ? minOffset + readI32(head, LAST_OFFSET_DELTA_AT) : -1;
+  // What lies before the end that the header names may be in a value, and only looks like what is wanted.
+  const header = await headerAt(file, position, limit);
+  const end = header?.baseOffset === minOffset - 1 ? position + header.bytes : Infinity;
   const maxOffset = view.publication.end.nextOffset - 1;
   const nextBase = (await view.bases()).find((other) => other > base);
   let first: Found | undefined;
   for (let from = position + 1;;) {
     const found = await findBatch(file, from, limit, minOffset, maxOffset);
-    if (found === undefined || found.baseOffset === wanted) return found ?? first;
-    const next = found.position + found.bytes;
-    if (first === undefined) {
+    if (found === undefined) return first;
+    const isWanted = found.baseOffset === wanted;
+    if (isWanted && found.position >= end) return found;
+    if (isWanted || first === undefined) {
+      const next = found.position + found.bytes;
       const behind = next === limit ? nextBase : (await batchAt(file, next, limit))?.baseOffset ?? -1;
-      if (behind === undefined || behind === found.lastOffset + 1) first = found;
+      const isFollowed = behind === undefined || behind === found.lastOffset + 1;
+      if (isWanted && isFollowed) return found;
+      if (isFollowed) first ??= found;
     }
     from = found.position + 1;
   }

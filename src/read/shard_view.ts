@@ -50,6 +50,14 @@ export class ShardView {
     return this.#bases;
   }
 
+  /** The segment that has an offset: the last one that begins at or before it, else the first; `undefined` where there is none. */
+  async baseOf(offset: number): Promise<number | undefined> {
+    const bases = await this.bases();
+    let i = bases.length - 1;
+    while (i > 0 && bases[i] > offset) i--;
+    return bases[i];
+  }
+
   /** Where readable data of a segment ends in its `.log`. */
   async limit(base: number): Promise<number> {
     const end = this.publication.end;
@@ -60,6 +68,15 @@ export class ShardView {
     } finally {
       await file.close();
     }
+  }
+
+  /** The index of the segment with an offset, where it is in memory and knows that offset; without asking for anything. */
+  loadedFor(offset: number): LoadedIndex | undefined {
+    const bases = this.#bases;
+    let i = bases.length - 1;
+    while (i > 0 && bases[i] > offset) i--;
+    const index = this.#indexes.get(bases[i]);
+    return index !== undefined && offset < index.nextOffset ? index : undefined;
   }
 
   /** The index of a segment, as far as the segment is readable now. */

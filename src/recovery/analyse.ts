@@ -264,6 +264,6 @@ async function salvageEnd(
     }
   }
   if (end.nextOffset >= required) return end;
-  const bytes = inventory.segments.find((segment) => segment.base === end.segment)?.bytes ?? end.position;
+  const { bytes } = inventory.segments.find((segment) => segment.base === end.segment)!;
   return { ...end, nextOffset: required, position: bytes };
 }

@@ -56,13 +56,23 @@ export async function lookForEnd(vfs: Vfs, inventory: Inventory, end: End): Prom
   if (segment.bytes < end.position) return { kind: "short" };
   if (end.last.position + HEADER_BYTES > end.position) return { kind: "other" };
   const batch = new Uint8Array(end.position - end.last.position);
+  let found: Found = { kind: "other" };
   const file = await vfs.open(logPath(inventory.directory, end.segment), "read");
   try {
-    if (await file.read(batch, end.last.position) < batch.length) return { kind: "short" };
+    // A read may flip a bit once: nothing is called damaged before it was read a second time.
+    for (let left = 2; left > 0 && found.kind !== "found"; left--) {
+      if (await file.read(batch, end.last.position) < batch.length) return { kind: "short" };
+      found = judgeBatch(batch, end.last);
+    }
   } finally {
     await file.close();
   }
-  const same = readI64(batch, BASE_OFFSET_AT) === end.last.baseOffset && readU32(batch, CRC_AT) === end.last.crc &&
+  return found;
+}
+
+/** Whether these bytes are the batch that an end names. */
+function judgeBatch(batch: Uint8Array, last: NonNullable<End["last"]>): Found {
+  const same = readI64(batch, BASE_OFFSET_AT) === last.baseOffset && readU32(batch, CRC_AT) === last.crc &&
     batchBytesAt(batch, 0) === batch.length;
   if (!same) return { kind: "other" };
   if (batchFault(batch, 0, batch.length) !== undefined) return { kind: "damaged" };

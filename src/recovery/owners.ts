@@ -44,7 +44,7 @@ export async function findOwners(vfs: Vfs, directory: string, bases: readonly nu
 /** What an index's header says; `undefined` where there is none. */
 async function readIndexStart(vfs: Vfs, directory: string, base: number): Promise<Owner | undefined> {
   const file = indexPath(directory, base);
-  const row = await readStart(vfs, file, ROW_BYTES);
+  const row = await readIndex(vfs, file, ROW_BYTES);
   if (row.length < ROW_BYTES) return undefined;
   const own = { logId: row.slice(16, 32), shard: readU32(row, 32), base: readI64(row, 40) };
   return isFileHeaderRow(row, 0, own) ? { file, logId: own.logId, shard: own.shard } : undefined;
@@ -52,7 +52,7 @@ async function readIndexStart(vfs: Vfs, directory: string, base: number): Promis
 
 /** True where the first row of an index was made for the first batch of the `.log` beside it. */
 async function describesLog(vfs: Vfs, directory: string, base: number): Promise<boolean> {
-  const rows = (await readStart(vfs, indexPath(directory, base), 2 * ROW_BYTES)).subarray(ROW_BYTES);
+  const rows = (await readIndex(vfs, indexPath(directory, base), 2 * ROW_BYTES)).subarray(ROW_BYTES);
   const row = rowLength(rows, 0) > 0 && rowType(rows, 0) === ROW_BATCH ? readBatchRow(rows, 0) : undefined;
   if (row === undefined || row.position !== 0) return false;
   const header = await readStart(vfs, logPath(directory, base), HEADER_BYTES);
@@ -79,6 +79,16 @@ export async function findForeign(
     if (index !== undefined && !isOwn(index) && await describesLog(vfs, directory, base)) return index;
   }
   return undefined;
+}
+
+/** The start of an index. One that cannot be read says nothing: it never stops a log. */
+async function readIndex(vfs: Vfs, path: string, bytes: number): Promise<Uint8Array> {
+  try {
+    return await readStart(vfs, path, bytes);
+  } catch (error) {
+    if (error instanceof VfsError) return new Uint8Array(0);
+    throw error;
+  }
 }
 
 async function readStart(vfs: Vfs, path: string, bytes: number): Promise<Uint8Array> {

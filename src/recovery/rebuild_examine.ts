@@ -11,7 +11,7 @@ import { LogError } from "../errors.ts";
 import { BatchScanner, SCAN_CHUNK_BYTES } from "../segment/batch_scanner.ts";
 import { indexPath } from "../segment/names.ts";
 import { epochByDigest, epochsFrom, headerChanges, likelyEpoch, withFields } from "./rebuild_header.ts";
-import { type Resumption, SegmentProbe } from "./rebuild_probe.ts";
+import { lookInto, type Resumption, SegmentProbe } from "./rebuild_probe.ts";
 import { proveHeader } from "./rebuild_prove.ts";
 import { IndexRows } from "./rebuild_rows.ts";
 import {
@@ -23,7 +23,7 @@ import {
   MAX_SEGMENT_OFFSETS,
   type Piece,
   type RepairFinding,
-  replaceLastHeader,
+  replaceHeader,
   type Tail,
 } from "./rebuild_types.ts";
 import { orderFault } from "./scan.ts";
@@ -66,12 +66,14 @@ export class ShardExaminer {
 
   /** Examines one segment that has a source. Answers the tail, where one begins in it. */
   async examine(draft: Draft, nextBase: number | undefined): Promise<Tail | undefined> {
-    const { vfs, directory, logId, shard, promised, rules } = this.#task;
+    const { vfs, directory, logId, shard, promised, rules, drafts } = this.#task;
     const { path, bytes: limit } = draft.source!;
     const rows = await IndexRows.open(vfs, indexPath(directory, draft.base), { logId, shard, base: draft.base });
     const file = await vfs.open(path, "read");
     try {
-      const probe = new SegmentProbe(file, { limit, nextBase, promised, maxEpoch: rules.maxEpoch });
+      const next = drafts.find((other) => other.base === nextBase)?.source;
+      const nextEpoch = next && await lookInto(vfs, next, (alone) => alone.epochAt(0, nextBase!));
+      const probe = new SegmentProbe(file, { limit, nextBase, nextEpoch, promised, maxEpoch: rules.maxEpoch });
       const tail = await this.#run(draft, probe, rows);
       if (tail === undefined && nextBase !== undefined) rows.finish(this.expected, limit);
       draft.hasSpareRows = rows.row !== undefined;
@@ -119,16 +121,18 @@ export class ShardExaminer {
     const minEpoch = this.epoch;
     const row = rows.row?.position === position && rows.row.baseOffset === header.baseOffset ? rows.row : undefined;
     let epoch: number = header.epoch;
-    const isConfirmed = row !== undefined && row.digest === headerDigest(bytes, at);
-    if (row !== undefined && !isConfirmed) {
+    let isConfirmed = row !== undefined && row.digest === headerDigest(bytes, at);
+    const indexed = row === undefined || isConfirmed
+      ? undefined
+      : epochByDigest(bytes.slice(at, at + HEADER_BYTES), row.digest, epochsFrom(minEpoch, this.#task.rules.maxEpoch));
+    if (indexed === undefined) addCopy(draft, position, position + size, header.lastOffset + 1);
+    else {
+      epoch = indexed;
+      isConfirmed = true;
       const raw = bytes.slice(at, at + HEADER_BYTES);
-      epoch = epochByDigest(raw, row.digest, epochsFrom(minEpoch, this.#task.rules.maxEpoch)) ?? epoch;
-      if (epoch !== header.epoch) {
-        const proven = withFields(raw, header.baseOffset, size, epoch);
-        this.#restore(draft, position, raw, proven, "it is not the one that its index row was made for");
-      }
+      const proven = withFields(raw, header.baseOffset, size, epoch);
+      this.#restore(draft, position, raw, proven, "it is not the one that its index row was made for");
     }
-    if (epoch === header.epoch) addCopy(draft, position, position + size, header.lastOffset + 1);
     if (row === undefined && header.lastOffset < this.#task.promised) rows.isLacking = true;
     if (rows.row?.position === position) {
       const taken = rows.take(bytes, at, position);
@@ -209,11 +213,12 @@ export class ShardExaminer {
       if (behind === undefined || behind >= this.epoch) return false;
     }
     const { draft } = previous;
-    if (!endsWith(draft, previous)) return false;
-    const before = await this.#rawHeader(draft, previous.position);
+    const copy = lastCopy(draft, previous);
+    if (copy === undefined) return false;
+    const before = (await lookInto(this.#task.vfs, draft.source!, (alone) => alone.header(previous.position)))!;
     const likely = likelyEpoch(readI32(before, EPOCH_AT), { low: previous.minEpoch, high: epoch });
     const header = withFields(before, readI64(before, BASE_OFFSET_AT), previous.size, likely);
-    replaceLastHeader(draft, previous.position, header);
+    replaceHeader(draft, copy, previous.position, header);
     draft.findings.push(
       this.#restored(draft, previous.position, before, header, "its epoch is higher than those behind it"),
     );
@@ -221,19 +226,6 @@ export class ShardExaminer {
     this.#previous = { ...previous, isConfirmed: true };
     this.epoch = likely;
     return true;
-  }
-
-  async #rawHeader(draft: Draft, position: number): Promise<Uint8Array> {
-    const last = draft.pieces[draft.pieces.length - 1];
-    if (last?.kind === "batch" && last.from === position) return last.header;
-    const file = await this.#task.vfs.open(draft.source!.path, "read");
-    try {
-      const raw = new Uint8Array(HEADER_BYTES);
-      await file.read(raw, position);
-      return raw;
-    } finally {
-      await file.close();
-    }
   }
 
   #restore(draft: Draft, position: number, raw: Uint8Array, header: Uint8Array, fault: string): void {
@@ -288,8 +280,8 @@ export class ShardExaminer {
   }
 }
 
-/** True where nothing stands behind the batch in its draft. */
-function endsWith({ pieces }: Draft, { position, size }: Previous): boolean {
+/** The piece that ends with the batch, where nothing stands behind it in its draft. Restored headers are confirmed: it is a copy. */
+function lastCopy({ pieces }: Draft, { position, size }: Previous): (Piece & { kind: "copy" }) | undefined {
   const last = pieces[pieces.length - 1];
-  return last !== undefined && last.kind !== "void" && last.to === position + size;
+  return last?.kind === "copy" && last.to === position + size ? last : undefined;
 }

@@ -5,8 +5,9 @@
  */
 import { batchBytesAt, batchFault, HEADER_BYTES, headerDigest, headerFault, readHeader } from "../batch/format.ts";
 import { MAGIC, MAGIC_AT } from "../batch/format.ts";
+import type { BatchRow } from "../index/rows.ts";
 import { findBatch } from "../segment/search.ts";
-import type { VfsFile } from "../vfs.ts";
+import type { Vfs, VfsFile } from "../vfs.ts";
 import type { IndexRows } from "./rebuild_rows.ts";
 
 /** A place where batches go on. */
@@ -30,9 +31,30 @@ export interface SegmentBounds {
   readonly limit: number;
   /** Base offset of the segment behind it; `undefined` for the last one. */
   readonly nextBase: number | undefined;
+  /** Epoch of that segment's first batch; `undefined` where it says nothing. */
+  readonly nextEpoch: number | undefined;
   /** Records before this offset were acknowledged. */
   readonly promised: number;
   readonly maxEpoch: number | undefined;
+}
+
+/** Bounds of a segment that is looked at by itself. */
+export function boundsAlone(limit: number): SegmentBounds {
+  return { limit, nextBase: undefined, nextEpoch: undefined, promised: 0, maxEpoch: undefined };
+}
+
+/** Looks at places of one file by itself. */
+export async function lookInto<T>(
+  vfs: Vfs,
+  source: { readonly path: string; readonly bytes: number },
+  look: (probe: SegmentProbe) => Promise<T>,
+): Promise<T> {
+  const file = await vfs.open(source.path, "read");
+  try {
+    return await look(new SegmentProbe(file, boundsAlone(source.bytes)));
+  } finally {
+    await file.close();
+  }
 }
 
 /** One segment's `.log` around its damages. */
@@ -80,8 +102,10 @@ export class SegmentProbe {
     return position === limit && nextBase === undefined && promised === 0;
   }
 
-  /** The epoch of the batch at `position`, where it is the one with this base offset. */
+  /** The epoch of the batch at `position`, where it is the one with this base offset. It may be the next segment's first. */
   async epochAt(position: number, offset: number): Promise<number | undefined> {
+    const { limit, nextBase, nextEpoch } = this.bounds;
+    if (position === limit && offset === nextBase) return nextEpoch;
     const raw = await this.header(position);
     if (raw === undefined || raw[MAGIC_AT] !== MAGIC) return undefined;
     const { baseOffset, epoch } = readHeader(raw, 0);
@@ -104,11 +128,12 @@ export class SegmentProbe {
     minEpoch: number,
   ): Promise<Resumption | undefined> {
     const row = await rows.rowAt(position);
-    if (row?.baseOffset === expected && this.#isWithin(position + row.bytes, row.lastOffset + 1)) {
-      return { position: position + row.bytes, baseOffset: row.lastOffset + 1 };
-    }
+    const isRow = row?.baseOffset === expected && this.#isWithin(position + row.bytes, row.lastOffset + 1);
+    const behind = isRow ? { position: position + row.bytes, baseOffset: row.lastOffset + 1 } : undefined;
+    if (behind !== undefined && await this.continuesAt(behind.position, behind.baseOffset)) return behind;
     const claimed = await this.#claimed(position, raw, expected);
     if (claimed !== undefined) return claimed;
+    if (behind !== undefined) return await this.#moved(position, row!) ?? behind;
     const indexed = await this.#indexed(position, rows, expected, minEpoch);
     const searched = await this.#searched(position, indexed?.position ?? this.bounds.limit, expected, minEpoch);
     return searched ?? indexed;
@@ -133,6 +158,13 @@ export class SegmentProbe {
     // An intact batch with later offsets, and those behind it agree: the ones between are not there at all.
     if (baseOffset < expected || !await this.continuesAt(next, lastOffset + 1)) return undefined;
     return await this.intactAt(position) === undefined ? undefined : { position, baseOffset };
+  }
+
+  /** The batch of a row at a later position: bytes were put in front of it. */
+  async #moved(position: number, { baseOffset, digest }: BatchRow): Promise<Resumption | undefined> {
+    const found = await findBatch(this.file, position + 1, this.bounds.limit, baseOffset, baseOffset);
+    const batch = found === undefined ? undefined : await this.intactAt(found.position);
+    return batch?.digest === digest ? { position: found!.position, baseOffset } : undefined;
   }
 
   async #indexed(

@@ -9,7 +9,7 @@ import { findBatch } from "../segment/search.ts";
 import type { Vfs } from "../vfs.ts";
 import type { SegmentFile } from "./inventory.ts";
 import { baseBitsApart } from "./rebuild_header.ts";
-import { SegmentProbe } from "./rebuild_probe.ts";
+import { boundsAlone, SegmentProbe } from "./rebuild_probe.ts";
 import { type Draft, newDraft } from "./rebuild_types.ts";
 
 /** A file under a name that is not its own. */
@@ -77,7 +77,7 @@ async function baseByContent(
 ): Promise<number> {
   const file = await vfs.open(logPath(directory, base), "read");
   try {
-    const probe = new SegmentProbe(file, { limit, nextBase: undefined, promised: 0, maxEpoch: undefined });
+    const probe = new SegmentProbe(file, boundsAlone(limit));
     const first = await probe.intactAt(0);
     if (first === undefined || first.baseOffset === base) return base;
     const second = await probe.header(first.bytes);

@@ -52,8 +52,11 @@ export function slotFileFault(content: Uint8Array, identity: SlotIdentity): stri
 }
 
 function isZero(bytes: Uint8Array): boolean {
-  // Every opening looks at four pages a shard: a loop, since a callback a byte costs ten times as much.
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  // Every opening looks at four pages a shard: a loop, since a callback a byte costs ten times as much, over words.
+  const isAligned = bytes.byteOffset % 4 === 0;
+  const words = isAligned ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : new Int32Array(0);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  for (let i = words.byteLength; i < bytes.length; i++) if (bytes[i] !== 0) return false;
   return true;
 }
 

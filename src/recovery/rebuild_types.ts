@@ -127,16 +127,10 @@ export function addBatch(draft: Draft, from: number, to: number, header: Uint8Ar
   draft.changed = true;
 }
 
-/** Gives the batch that was added last, which stands at `from`, another header. */
-export function replaceLastHeader(draft: Draft, from: number, header: Uint8Array): void {
-  const last = draft.pieces[draft.pieces.length - 1];
-  draft.changed = true;
-  if (last.kind === "batch") {
-    last.header = header;
-    return;
-  }
-  if (last.kind !== "copy") throw new Error("a batch without records has no header to restore");
+/** Gives the last batch of the last piece, which stands at `from`, another header. */
+export function replaceHeader(draft: Draft, last: Piece & { kind: "copy" }, from: number, header: Uint8Array): void {
   const { to } = last;
+  draft.changed = true;
   last.to = from;
   if (last.from === from) draft.pieces.pop();
   draft.pieces.push({ kind: "batch", from, to, header });

@@ -40,7 +40,8 @@ async function writeSegment(vfs: Vfs, { place, intent }: ShardPlan, draft: Draft
       let position = 0;
       for (const piece of draft.pieces) position = await writePiece(file, position, source, piece);
       await file.sync();
-      await check(file, path, draft, position, intent.facts?.holes ?? false);
+      // Where a segment is written anew, state and anchor are as well.
+      await check(file, path, draft, position, intent.facts!.holes);
     } finally {
       await source?.close();
     }

@@ -41,7 +41,7 @@ export async function repair(
     keptAside = await keepTail(vfs, directory, end, analysis.cutBytes);
   }
   for (const base of analysis.laterSegments) {
-    const bytes = inventory.segments.find((segment) => segment.base === base)?.bytes ?? 0;
+    const { bytes } = inventory.segments.find((segment) => segment.base === base)!;
     if (bytes === 0) await vfs.remove(logPath(directory, base));
     else {
       const aside = await freeName(vfs, directory, base, 0);

@@ -12,6 +12,17 @@ export interface BatchScannerOptions {
   readonly chunkBytes: number;
   /** True: the memory of the last step is used again. False: what was handed out stays as it is. */
   readonly reuse: boolean;
+  /** Where the bytes come from instead, such as one that reads ahead; the other options are its own then. */
+  readonly source?: ChunkSource;
+}
+
+/** Reads pieces of a `.log` for a scanner. */
+export interface ChunkSource {
+  /**
+   * The bytes from `position` on: at least `needed` unless the file ends before, and none from `end` on. The answer of the call
+   * before may be overwritten.
+   */
+  read(position: number, needed: number, end: number): MaybePromise<Uint8Array>;
 }
 
 /** Reading in larger pieces gains nothing measurable. */
@@ -112,12 +123,18 @@ export class BatchScanner {
 
   /** Reads `needed` bytes from `position` on, or a whole chunk, into the start of the memory. */
   async #fill(needed: number): Promise<void> {
-    const size = Math.min(Math.max(needed, this.#options.chunkBytes), this.#end - this.position);
-    const memory = this.#options.reuse && this.bytes.length >= size ? this.bytes : new Uint8Array(size);
-    const target = memory.subarray(0, size);
-    const read = await this.#file.read(target, this.position);
-    this.bytes = memory;
+    const { chunkBytes, reuse, source } = this.#options;
     this.at = 0;
+    if (source !== undefined) {
+      this.bytes = await source.read(this.position, needed, this.#end);
+      this.#filled = this.bytes.length;
+      this.#exhausted = this.#filled < needed;
+      return;
+    }
+    const size = Math.min(Math.max(needed, chunkBytes), this.#end - this.position);
+    const memory = reuse && this.bytes.length >= size ? this.bytes : new Uint8Array(size);
+    const read = await this.#file.read(memory.subarray(0, size), this.position);
+    this.bytes = memory;
     this.#filled = read;
     this.#exhausted = read < size;
   }

@@ -7,6 +7,7 @@ import { batchBytesAt, headerDigest, readHeader } from "../batch/format.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { type IndexIdentity, ROW_BYTES, writeBatchRow, writeFileHeaderRow, writeSealRow } from "../index/rows.ts";
 import type { MaybePromise, VfsFile } from "../vfs.ts";
+import { BodyWriter } from "./body_writer.ts";
 
 /** Kafka's indexes hold offsets relative to the segment in 31 bits. */
 const MAX_OFFSETS = 0x7fff_ffff;
@@ -15,9 +16,7 @@ const MAX_OFFSETS = 0x7fff_ffff;
 export class SegmentWriter {
   /** Where the segment ends: everything before it was written. */
   end: End;
-  /** Where the next body goes: behind those that are being written. */
-  #bodyPosition: number;
-  readonly #log: VfsFile;
+  readonly #log: BodyWriter;
   /** `undefined` once a row could not be written: the index ends there and is made again at the next opening. */
   #index: VfsFile | undefined;
   #rows: Uint8Array = new Uint8Array(ROW_BYTES * 16);
@@ -26,10 +25,9 @@ export class SegmentWriter {
 
   constructor(identity: IndexIdentity, log: VfsFile, index: VfsFile | undefined, end: End) {
     this.identity = identity;
-    this.#log = log;
+    this.#log = new BodyWriter(log, end.position);
     this.#index = index;
     this.end = end;
-    this.#bodyPosition = end.position;
   }
 
   /** Begins a new segment in two empty files. */
@@ -43,7 +41,7 @@ export class SegmentWriter {
   /** How many bytes of `bytes[from, to)`, in whole batches, still belong into this segment. */
   room(bytes: Uint8Array, from: number, to: number, segmentBytes: number): number {
     let at = from;
-    let position = this.#bodyPosition;
+    let position = this.#log.position;
     while (at < to) {
       const header = readHeader(bytes, at);
       const full = position > 0 && position + header.bytes > segmentBytes;
@@ -54,19 +52,13 @@ export class SegmentWriter {
     return at - from;
   }
 
-  /**
-   * One write of whole batches, behind the bodies before it. Several may be in flight: their ranges are disjoint. The caller
-   * hands in no more than {@linkcode SegmentWriter.room}.
-   */
-  appendBody(bytes: Uint8Array, from: number, to: number): MaybePromise<void> {
-    const position = this.#bodyPosition;
-    this.#bodyPosition = position + to - from;
-    return this.#log.write(bytes.subarray(from, to), position);
+  /** Puts whole batches behind the bodies before them; the caller hands in no more than {@linkcode SegmentWriter.room}. */
+  get body(): BodyWriter {
+    return this.#log;
   }
 
   /**
-   * After {@linkcode SegmentWriter.appendBody}, in the same order: writes the rows of the same batches, in one write, and moves
-   * the end.
+   * Once a body is settled, in the order of the bodies: writes the rows of its batches, in one write, and moves the end.
    * An index that cannot be written never stops a log.
    */
   appendRows(bytes: Uint8Array, from: number, to: number): MaybePromise<void> {

@@ -5,15 +5,11 @@
  */
 import { BatchWriter } from "../batch/batch_writer.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
-import { acquireRegion, type Region, releaseRegion } from "../batch/memory_pool.ts";
+import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
-
-/** Contiguous memory with whole batches at its start. One chunk is one write. */
-export interface Chunk {
-  readonly region: Region;
-  /** Finished batches end here. */
-  sealed: number;
-}
+import { PAGE_BYTES } from "../segment/body_writer.ts";
+import { type Chunk, chunkBytes } from "./chunk.ts";
+import type { SharedAppends } from "./shared_appends.ts";
 
 /** Smallest chunk: a shard with little traffic takes no more. */
 const MIN_CHUNK_BYTES: number = 64 * 1024;
@@ -33,8 +29,10 @@ export interface Budget {
 export class AppendBuffer {
   /** Bytes taken and not yet released: what backpressure measures. */
   bytes = 0;
-  /** The next offset to hand out: the claim counter. Plain, as there is one producer. */
+  /** The next offset to hand out: the claim counter. Plain, as there is one producer; {@linkcode AppendBuffer.end} always holds. */
   nextOffset: number;
+  /** True while nothing may be taken although there is room: too much waits for claims of other threads. */
+  isCrowded = false;
   /** Batches sealed so far; moves when a keyless producer should change shards. */
   batches = 0;
   readonly #writer: BatchWriter = new BatchWriter();
@@ -50,27 +48,49 @@ export class AppendBuffer {
   #current: Chunk | undefined = undefined;
   /** How large the last chunks were: the next one starts with that size. */
   #expectedBytes = MIN_CHUNK_BYTES;
+  /** Where in the file the next new chunk will begin, as far as is known: only its place within a page is of interest. */
+  #position: number;
+  /** Everything goes through it once other threads append to the shard, too. */
+  #shared: SharedAppends | undefined = undefined;
 
-  constructor(nextOffset: number, epoch: number, batchBytes: number, flushBytes: number, budget: Budget) {
+  constructor(
+    nextOffset: number,
+    position: number,
+    epoch: number,
+    batchBytes: number,
+    flushBytes: number,
+    budget: Budget,
+  ) {
     this.nextOffset = nextOffset;
+    this.#position = position;
     this.#epoch = epoch;
     this.#batchBytes = batchBytes;
     this.#maxChunkBytes = flushBytes + batchBytes;
     this.#budget = budget;
   }
 
-  /** True while there are finished batches. */
-  get hasSealed(): boolean {
-    return this.#ready.length > 0 || (this.#current !== undefined && this.#current.sealed > 0);
+  /** Exclusive end of the offsets that were handed out, to whomever. */
+  get end(): number {
+    return this.#shared === undefined ? this.nextOffset : this.#shared.end;
   }
 
-  /** True while the open batch has records. */
-  get hasOpen(): boolean {
-    return this.#writer.count > 0;
+  /** Exclusive end of what can be written now, once everything is sealed. */
+  get sealedEnd(): number {
+    return this.#shared === undefined ? this.nextOffset : this.#shared.sealedEnd;
+  }
+
+  /** From now on other threads claim offsets beside this one. */
+  share(make: (earlier: Chunk[], account: (bytes: number) => void) => SharedAppends): void {
+    this.seal();
+    if (this.#current !== undefined && chunkBytes(this.#current) > 0) this.#ready.push(this.#current);
+    else if (this.#current !== undefined) releaseRegion(this.#current.region);
+    this.#current = undefined;
+    this.#shared = make(this.#ready.splice(0), (bytes) => this.#account(bytes));
   }
 
   /** Bytes of the record in the open batch; at most a header more are added by taking it. */
   measure(record: PreparedRecord): number {
+    if (this.#shared !== undefined) return this.#shared.own.measure(record);
     return this.#writer.measure(record);
   }
 
@@ -80,6 +100,7 @@ export class AppendBuffer {
    * @param needed What {@linkcode AppendBuffer.measure} answered for it just before.
    */
   append(record: PreparedRecord, needed: number): number {
+    if (this.#shared !== undefined) return this.#appendShared(record);
     const writer = this.#writer;
     if (writer.count > 0 && (writer.size + needed > this.#batchBytes || !writer.hasRoomForCount)) {
       this.seal();
@@ -94,6 +115,7 @@ export class AppendBuffer {
 
   /** Takes a checked blob of `offsets` records, patches it, and answers its base offset. */
   appendBlob(blob: Uint8Array, offsets: number): number {
+    if (this.#shared !== undefined) return this.#shared.own.appendBlob(blob, offsets);
     this.seal();
     const base = this.nextOffset;
     patchBatch(blob, 0, base, this.#epoch);
@@ -108,6 +130,7 @@ export class AppendBuffer {
 
   /** Finishes the open batch, if it has records. */
   seal(): void {
+    if (this.#shared !== undefined) return this.#sealShared(this.#shared);
     const writer = this.#writer;
     if (writer.count === 0) return;
     writer.seal(this.#batchBase, this.#epoch);
@@ -118,40 +141,75 @@ export class AppendBuffer {
 
   /** The oldest chunk with finished batches; `undefined` where there is none. */
   peek(): Chunk | undefined {
+    if (this.#shared !== undefined) return this.#shared.queue.ready[0];
     if (this.#ready.length > 0) return this.#ready[0];
-    return this.#current !== undefined && this.#current.sealed > 0 ? this.#current : undefined;
+    return this.#current !== undefined && chunkBytes(this.#current) > 0 ? this.#current : undefined;
   }
 
   /** Hands out the chunk that {@linkcode AppendBuffer.peek} shows. */
   take(): Chunk | undefined {
+    if (this.#shared !== undefined) return this.#takeShared(this.#shared);
     const chunk = this.peek();
     if (chunk === undefined) return undefined;
     if (chunk === this.#current) {
       this.#expectedBytes = chunk.sealed;
       if (this.#writer.count > 0) this.#rotate(this.#writer.size);
-      else this.#current = undefined;
+      else {
+        this.#current = undefined;
+        this.#position += chunkBytes(chunk);
+      }
     }
     if (this.#ready[0] === chunk) this.#ready.shift();
-    this.#takenBytes += chunk.sealed;
+    this.#takenBytes += chunkBytes(chunk);
     return chunk;
+  }
+
+  /** A segment of so many bytes ended: what is appended from here on lies that much further to the front of the next. */
+  rolled(segmentBytes: number): void {
+    this.#position -= segmentBytes;
   }
 
   /** Gives a chunk's memory back: it was written, or is lost. */
   release(chunk: Chunk): void {
-    this.bytes -= chunk.sealed;
-    this.#takenBytes -= chunk.sealed;
-    this.#budget.used -= chunk.sealed;
+    if (this.#shared?.queue.release(chunk)) return;
+    const bytes = chunkBytes(chunk);
+    this.bytes -= bytes;
+    this.#takenBytes -= bytes;
+    this.#budget.used -= bytes;
     releaseRegion(chunk.region);
   }
 
   /** Gives everything back that was not handed out. */
   discard(): void {
     this.#writer.count = 0;
+    if (this.#shared !== undefined) this.#ready.push(...this.#shared.discard());
     for (const chunk of this.#ready.splice(0)) releaseRegion(chunk.region);
     if (this.#current !== undefined) releaseRegion(this.#current.region);
     this.#current = undefined;
     this.#budget.used -= this.bytes - this.#takenBytes;
     this.bytes = this.#takenBytes;
+  }
+
+  /** Ends what this thread has open, and brings what other threads have published into the order of its slots. */
+  #sealShared(shared: SharedAppends): void {
+    shared.own.finish();
+    shared.queue.collect();
+    this.batches = shared.own.batches;
+    this.isCrowded = shared.queue.isCrowded;
+  }
+
+  #appendShared(record: PreparedRecord): number {
+    const shared = this.#shared!;
+    const offset = shared.own.append(record);
+    this.nextOffset = offset + 1;
+    this.isCrowded = shared.queue.isCrowded;
+    return offset;
+  }
+
+  #takeShared(shared: SharedAppends): Chunk | undefined {
+    const chunk = shared.queue.ready.shift();
+    if (chunk !== undefined && !shared.queue.isForeign(chunk)) this.#takenBytes += chunkBytes(chunk);
+    return chunk;
   }
 
   #account(bytes: number): void {
@@ -178,24 +236,27 @@ export class AppendBuffer {
   #makeRoom(needed: number): void {
     const chunk = this.#current!;
     const wanted = chunk.sealed + needed;
-    if (chunk.sealed > 0 && wanted > this.#maxChunkBytes) return this.#rotate(needed);
+    if (chunkBytes(chunk) > 0 && wanted > this.#maxChunkBytes) return this.#rotate(needed);
     const region = acquireRegion(Math.max(wanted, Math.min(chunk.region.bytes.length * 2, this.#maxChunkBytes)));
-    region.bytes.set(chunk.region.bytes.subarray(0, chunk.sealed));
+    region.bytes.set(chunk.region.bytes.subarray(chunk.from, chunk.sealed), chunk.from);
     if (this.#writer.count > 0) this.#writer.moveTo(region.bytes, chunk.sealed);
-    this.#current = { region, sealed: chunk.sealed };
+    this.#current = { region, from: chunk.from, sealed: chunk.sealed };
     releaseRegion(chunk.region);
   }
 
   #rotate(needed: number): void {
     const chunk = this.#current!;
+    this.#position += chunkBytes(chunk);
     const next = this.#acquire(needed);
-    if (this.#writer.count > 0) this.#writer.moveTo(next.region.bytes, 0);
+    if (this.#writer.count > 0) this.#writer.moveTo(next.region.bytes, next.from);
     this.#ready.push(chunk);
     this.#current = next;
   }
 
   #acquire(needed: number): Chunk {
-    const size = Math.max(needed, Math.min(this.#expectedBytes, this.#maxChunkBytes), MIN_CHUNK_BYTES);
-    return { region: acquireRegion(size), sealed: 0 };
+    // A remainder of a negative number is negative: a roll may have come before what was known of the position.
+    const from = (this.#position % PAGE_BYTES + PAGE_BYTES) % PAGE_BYTES;
+    const size = Math.max(from + needed, Math.min(this.#expectedBytes, this.#maxChunkBytes), MIN_CHUNK_BYTES);
+    return { region: acquireRegion(size), from, sealed: from };
   }
 }

@@ -10,21 +10,37 @@ import { SlotFile } from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { readHeader } from "../batch/format.ts";
 import type { IndexIdentity } from "../index/rows.ts";
-import { indexPath, logPath } from "../segment/names.ts";
-import { SegmentWriter } from "../segment/segment_writer.ts";
-import { type MaybePromise, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
-import type { Chunk } from "./append_buffer.ts";
+import { logPath } from "../segment/names.ts";
+import type { Body } from "../segment/body_writer.ts";
+import type { SegmentWriter } from "../segment/segment_writer.ts";
+import type { Clock, MaybePromise, Vfs } from "../vfs.ts";
+import { BackgroundSyncs } from "./background_syncs.ts";
+import type { Chunk } from "./chunk.ts";
+import { takenOverError } from "./refusals.ts";
+import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
+import type { WriteModeChoice } from "./write_mode.ts";
+
+/**
+ * Who stands still for so long may have lost the log: a lock can get lost (its file removed, a machine suspended), never within
+ * an instant. Below it nobody looks, so that a busy writer pays nothing.
+ */
+const OWNER_CHECK_MS = 200;
 
 /** What a committer is told when it is made. */
 export interface CommitterOptions {
   readonly vfs: Vfs;
+  readonly clock: Clock;
   readonly directory: string;
   readonly logId: Uint8Array;
   readonly shard: number;
   readonly instance: InstanceIds;
   readonly segmentBytes: number;
+  readonly maxUnsyncedBytes: number;
+  readonly writeMode: WriteModeChoice;
   /** The state as found, or as it will be; its epoch is the one before this opening's. */
   readonly state: State;
+  /** The highest epoch that may stand in the state's file before this opening begins to write. */
+  readonly stateEpoch: number;
   /** Epoch of the batches of this opening. */
   readonly epoch: number;
   /** Where good data ends; its segment exists unless the shard holds no file. */
@@ -45,54 +61,101 @@ export class Committer {
   /** Something was written in this opening. */
   begun = false;
   readonly #options: CommitterOptions;
+  readonly #background: BackgroundSyncs;
   #segment: SegmentWriter | undefined = undefined;
   #anchor: SlotFile | undefined = undefined;
   #state: SlotFile | undefined = undefined;
-  /** Entries of the directory changed and it was not synced since. */
-  #directoryDirty = false;
-  /** The sync of the segment before, while it runs. It never rejects. */
-  #sealing: Promise<void> | undefined = undefined;
-  #sealError: { readonly error: unknown } | undefined = undefined;
+  /** Bytes written since the last sync began. */
+  #unsyncedBytes: number;
+  /** Resolves once the segment's second handle is there, or refused. */
+  #openingDirect: Promise<void> | undefined = undefined;
+  /** When this writer was last seen to be the only one. */
+  #ownedMs: number;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    this.#background = new BackgroundSyncs(options.vfs, options.directory);
     this.written = options.end;
     this.synced = options.synced;
+    this.#unsyncedBytes = options.end.position -
+      (options.synced.segment === options.end.segment ? options.synced.position : 0);
+    this.#ownedMs = options.clock.monotonic();
   }
 
-  /** Writes a chunk: body, rows, anchor. `published` is called whenever `written` has moved. */
-  async commit(chunk: Chunk, published: () => void): Promise<void> {
+  /**
+   * Writes a chunk: body, rows, anchor. `published` is called whenever `written` has moved, `rolled` with the size of each
+   * segment that ended.
+   */
+  async commit(chunk: Chunk, published: () => void, rolled: (segmentBytes: number) => void): Promise<void> {
     if (!this.begun) await this.#begin();
     const bytes = chunk.region.bytes;
-    for (let from = 0; from < chunk.sealed;) {
+    for (let from = chunk.from; from < chunk.sealed;) {
       let segment = this.#segment!;
       let room = segment.room(bytes, from, chunk.sealed, this.#options.segmentBytes);
       if (room === 0) {
+        rolled(segment.end.position);
         segment = await this.#roll(readHeader(bytes, from).baseOffset);
         room = segment.room(bytes, from, chunk.sealed, this.#options.segmentBytes);
       }
-      const body = segment.appendBody(bytes, from, from + room);
-      if (body instanceof Promise) await body;
-      const finished = this.#finishBody(segment, bytes, from, from + room, published);
-      if (finished instanceof Promise) await finished;
+      const settled = segment.body.settle(segment.body.write(bytes, from, from + room));
+      if (settled instanceof Promise) await settled;
+      await this.#finishBody(segment, bytes, from, from + room, published);
       from += room;
     }
+  }
+
+  /**
+   * Fails where another writer has taken the shard over while this one stood still: it writes the state before its first byte.
+   * Asked for before bytes go out and again before they are made known.
+   */
+  checkOwner(): Promise<void> | undefined {
+    const nowMs = this.#options.clock.monotonic();
+    if (this.#state === undefined || nowMs - this.#ownedMs < OWNER_CHECK_MS) return undefined;
+    return this.#state.isOwn().then((isOwn) => {
+      if (!isOwn) throw takenOverError(this.#options.shard);
+      this.#ownedMs = nowMs;
+    });
   }
 
   /** True where a chunk can be written with one call: the files are open and its segment has room for all of it. */
   canSubmit(chunk: Chunk): boolean {
     if (this.#segment === undefined || !this.begun) return false;
-    return this.#segment.room(chunk.region.bytes, 0, chunk.sealed, this.#options.segmentBytes) === chunk.sealed;
+    const { region, from, sealed } = chunk;
+    return this.#segment.room(region.bytes, from, sealed, this.#options.segmentBytes) === sealed - from;
   }
 
-  /** Starts the one write of a chunk's body. {@linkcode Committer.finish} follows, in the same order. */
-  submit(chunk: Chunk): MaybePromise<void> {
-    return this.#segment!.appendBody(chunk.region.bytes, 0, chunk.sealed);
+  /** Starts to write a chunk's body. {@linkcode Committer.finish} follows, in the same order. */
+  submit(chunk: Chunk): Body {
+    const { writeMode } = this.#options;
+    const writer = this.#segment!.body;
+    const { region, from, sealed } = chunk;
+    const bytes = sealed - from;
+    let body: Body | undefined;
+    writeMode.begun();
+    // Memory of the pool begins at a page; any other need not.
+    if (writeMode.choose(bytes) === "direct" && region.address !== -1) {
+      if (!writer.hasDirect) this.#openDirect(this.#segment!);
+      body = writer.writeDirect(region.bytes, from, sealed);
+    }
+    const mode = body === undefined ? "cached" : "direct";
+    body ??= writer.write(region.bytes, from, sealed);
+    const ended = () => writeMode.ended(bytes, mode);
+    if (body.done instanceof Promise) body.done.then(ended, ended);
+    else ended();
+    return body;
   }
 
-  /** Once its body is written: rows, anchor, and `published`. */
-  finish(chunk: Chunk, published: () => void): MaybePromise<void> {
-    return this.#finishBody(this.#segment!, chunk.region.bytes, 0, chunk.sealed, published);
+  /** True where {@linkcode Committer.finish} has no write of a body to wait for. */
+  isReady(body: Body): boolean {
+    return this.#segment!.body.isReady(body);
+  }
+
+  /** Waits for a chunk's body; then rows, anchor, and `published`. */
+  async finish(chunk: Chunk, body: Body, published: () => void): Promise<void> {
+    const segment = this.#segment!;
+    const settled = segment.body.settle(body);
+    if (settled instanceof Promise) await settled;
+    await this.#finishBody(segment, chunk.region.bytes, chunk.from, chunk.sealed, published);
   }
 
   async #finishBody(
@@ -104,11 +167,20 @@ export class Committer {
   ): Promise<void> {
     const rows = segment.appendRows(bytes, from, to);
     if (rows instanceof Promise) await rows;
-    // Nothing is acknowledged on top of a finished segment that could not be synced.
-    if (this.#sealError !== undefined) throw this.#sealError.error;
-    const anchor = this.#writeAnchor(segment.end, this.synced);
+    this.#background.assertSound();
+    const owned = this.checkOwner();
+    if (owned !== undefined) await owned;
+    const synced = this.#background.reached ?? this.synced;
+    const anchor = this.#writeAnchor(segment.end, synced);
     if (anchor instanceof Promise) await anchor;
     this.written = segment.end;
+    this.synced = synced;
+    this.#background.reached = undefined;
+    this.#unsyncedBytes += to - from;
+    if (this.#unsyncedBytes > this.#options.maxUnsyncedBytes && !this.#background.isSyncing) {
+      this.#unsyncedBytes = 0;
+      this.#background.sync(segment, this.written);
+    }
     published();
   }
 
@@ -120,11 +192,14 @@ export class Committer {
   /** Makes durable what was written before the call. */
   async sync(): Promise<void> {
     const written = this.written;
-    await this.#sealed();
-    if (this.#directoryDirty) await this.#syncDirectory();
+    await this.#backgroundEnded();
+    this.#unsyncedBytes = 0;
+    if (this.#background.isDirectoryDirty) await this.#background.syncDirectory();
     await this.#segment!.sync();
+    await this.checkOwner();
     await this.#writeAnchor(written, written);
     this.synced = written;
+    this.#background.reached = undefined;
   }
 
   /** Syncs everything, marks the shard clean and frees the files. */
@@ -144,7 +219,8 @@ export class Committer {
 
   /** Frees the files as they are. Failures are of no interest any more. */
   async free(): Promise<void> {
-    await this.#sealing;
+    await this.#background.finished();
+    await this.#openingDirect;
     for (const file of [this.#segment, this.#anchor, this.#state]) {
       try {
         await file?.close();
@@ -159,91 +235,65 @@ export class Committer {
   async #begin(): Promise<void> {
     const { vfs, directory, logId, shard, state, epoch, end } = this.#options;
     this.#state = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+    if (this.#state.epochFound > this.#options.stateEpoch) throw takenOverError(shard);
     await this.#state.write(epoch, (slot) => fillState(slot, { ...state, clean: undefined }));
     await this.#state.sync();
-    await this.#syncDirectory();
+    await this.#background.syncDirectory();
     this.#anchor = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
     // Readers beside this writer find an anchor before there is anything that it does not publish yet.
     await this.#writeAnchor(this.written, this.synced);
     // Whoever began it is gone, and from here on only the last segment is taken for unsynced.
-    if (this.#options.unsyncedSegment !== undefined) await this.#syncSegment(this.#options.unsyncedSegment);
+    if (this.#options.unsyncedSegment !== undefined) {
+      await syncSegment(vfs, directory, this.#options.unsyncedSegment);
+    }
     const identity: IndexIdentity = { logId, shard, base: end.segment };
     if (this.#options.segmentExists) {
-      const log = await vfs.open(logPath(directory, end.segment), "write");
-      this.#segment = new SegmentWriter(identity, log, await this.#openIndex(end.segment, "write"), end);
+      this.#segment = await continueSegment(vfs, directory, identity, end);
     } else {
       this.#segment = await this.#create(identity);
       // A second segment must never be there without the first.
-      await this.#syncDirectory();
+      await this.#background.syncDirectory();
     }
     this.begun = true;
   }
 
-  async #syncSegment(base: number): Promise<void> {
-    const log = await this.#options.vfs.open(logPath(this.#options.directory, base), "write");
-    try {
-      await log.sync();
-    } finally {
-      await log.close();
-    }
-  }
-
   async #create(identity: IndexIdentity): Promise<SegmentWriter> {
     const { vfs, directory } = this.#options;
-    const log = await vfs.open(logPath(directory, identity.base), "create");
-    this.#directoryDirty = true;
-    return await SegmentWriter.begin(identity, log, await this.#openIndex(identity.base, "create"));
+    const created = await createSegment(vfs, directory, identity);
+    this.#background.isDirectoryDirty = true;
+    return created;
   }
 
-  /** An index that cannot be opened never stops a log. */
-  async #openIndex(base: number, mode: "write" | "create"): Promise<VfsFile | undefined> {
-    const path = indexPath(this.#options.directory, base);
-    try {
-      return await this.#options.vfs.open(path, mode);
-    } catch (error) {
-      if (!(error instanceof VfsError)) throw error;
-      if (error.code !== "EXISTS") return undefined;
-    }
-    // Left behind by a segment that recovery took away: it says nothing about the new one.
-    try {
-      await this.#options.vfs.remove(path);
-      return await this.#options.vfs.open(path, "create");
-    } catch {
-      return undefined;
-    }
+  /** Until it is open, and where it cannot be opened, the page cache does as well. */
+  #openDirect(segment: SegmentWriter): void {
+    if (this.#openingDirect !== undefined) return;
+    const { vfs, directory, writeMode } = this.#options;
+    const open = async () => {
+      try {
+        segment.body.useDirect(await vfs.open(logPath(directory, segment.identity.base), "write", { direct: true }));
+      } catch {
+        writeMode.refuse();
+      } finally {
+        this.#openingDirect = undefined;
+      }
+    };
+    this.#openingDirect = open();
   }
 
   async #roll(base: number): Promise<SegmentWriter> {
-    await this.#sealed();
+    await this.#backgroundEnded();
+    await this.#openingDirect;
     const finished = this.#segment!;
     await finished.seal();
     this.#segment = await this.#create({ ...finished.identity, base });
-    this.#sealing = this.#makeDurable(finished).catch((error: unknown) => {
-      this.#sealError = { error };
-    });
+    this.#background.seal(finished);
     return this.#segment;
   }
 
-  /** In the background: the finished segment and the entry of the next one become durable. */
-  async #makeDurable(finished: SegmentWriter): Promise<void> {
-    try {
-      await finished.sync();
-      await this.#options.vfs.syncDirectory(this.#options.directory);
-    } finally {
-      await finished.close();
-    }
-  }
-
-  /** Waits for the background sync; its failure is a failure of whoever commits, rolls or syncs next. */
-  async #sealed(): Promise<void> {
-    await this.#sealing;
-    this.#sealing = undefined;
-    if (this.#sealError !== undefined) throw this.#sealError.error;
-  }
-
-  async #syncDirectory(): Promise<void> {
-    this.#directoryDirty = false;
-    await this.#options.vfs.syncDirectory(this.#options.directory);
+  /** A failure beside the commits is a failure of whoever rolls or syncs next. */
+  async #backgroundEnded(): Promise<void> {
+    await this.#background.finished();
+    this.#background.assertSound();
   }
 
   #writeAnchor(written: End, synced: End): MaybePromise<void> {

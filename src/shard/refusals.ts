@@ -28,6 +28,13 @@ export function tooLargeError(shard: number, bytes: number, limit: number): LogE
   );
 }
 
+/** A lock can get lost while a program stands still: nothing of what it still holds may get in between. */
+export function takenOverError(shard: number): LogError {
+  return new LogError("LOCKED", `Cannot write shard ${shard}: another writer has taken the log over; reopen it`, {
+    shard,
+  });
+}
+
 /** What a failed write or sync means to those who wait now. */
 export function writeError(shard: number, cause: unknown): LogError {
   const error = asLogError(cause, `write shard ${shard}`, { shard });

@@ -32,7 +32,7 @@ export class Room {
    */
   has(cost: number): boolean {
     const budget = this.#budget;
-    if (this.#buffer.bytes + cost <= this.#max && budget.used + cost <= budget.max) {
+    if (this.#buffer.bytes + cost <= this.#max && budget.used + cost <= budget.max && !this.#buffer.isCrowded) {
       this.#refusedBytes = 0;
       return true;
     }
@@ -47,6 +47,7 @@ export class Room {
     const { bytes } = this.#buffer;
     const { used, max } = this.#budget;
     const refused = this.#refusedBytes;
+    if (this.#buffer.isCrowded) return false;
     return bytes * 2 < this.#max && used * 2 < max && bytes + refused <= this.#max && used + refused <= max;
   }
 

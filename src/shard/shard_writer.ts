@@ -8,14 +8,14 @@ import { PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlob } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
 import type { Limits, Rung, SignalOptions } from "../options.ts";
-import type { Clock } from "../vfs.ts";
+import { Announcements } from "./announcements.ts";
 import { AppendBuffer } from "./append_buffer.ts";
 import type { Committer } from "./committer.ts";
 import type { Flushable, ShardContext } from "./shard_context.ts";
 import { closedError, noOffsetsError, notHandedOutError, poisonedError, writeError } from "./refusals.ts";
+import { ShardSharing, type SharingContext } from "./shard_sharing.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
-import { OffsetWaiters } from "./waiters.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** The one implementation of {@linkcode Shard} that writes. */
@@ -24,16 +24,12 @@ export class ShardWriter implements Shard, Flushable {
   readonly earliest: number;
   readonly #context: ShardContext;
   readonly #limits: Limits;
-  readonly #clock: Clock;
   readonly #committer: Committer;
   readonly #buffer: AppendBuffer;
   readonly #record: PreparedRecord = new PreparedRecord();
-  readonly #writtenWaiters = new OffsetWaiters();
-  readonly #syncedWaiters = new OffsetWaiters();
+  readonly #waiting = new Announcements();
   readonly #queue: WriteQueue;
   readonly #room: Room;
-  /** Called after every commit and when the shard stops. */
-  readonly #listeners = new Set<() => void>();
   #state: ShardState = "open";
   /** Set: nothing is taken any more, and this is why. What was taken before goes on while the state is open. */
   #refusal: LogError | undefined = undefined;
@@ -53,19 +49,18 @@ export class ShardWriter implements Shard, Flushable {
     this.earliest = context.earliest;
     this.#context = context;
     this.#limits = context.limits;
-    this.#clock = context.clock;
     this.#committer = committer;
-    const next = committer.written.nextOffset;
-    this.#flushTarget = next;
+    const { nextOffset, position } = committer.written;
+    this.#flushTarget = nextOffset;
     this.#syncTarget = committer.synced.nextOffset;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
-    this.#buffer = new AppendBuffer(next, context.epoch, batchBytes, flushBytes, context.budget);
+    this.#buffer = new AppendBuffer(nextOffset, position, context.epoch, batchBytes, flushBytes, context.budget);
     this.#queue = new WriteQueue(this.#buffer, committer, flushBytes);
     this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard);
   }
 
   get nextOffset(): number {
-    return this.#buffer.nextOffset;
+    return this.#buffer.end;
   }
 
   get written(): number {
@@ -93,7 +88,7 @@ export class ShardWriter implements Shard, Flushable {
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const buffer = this.#buffer;
-    this.#record.prepare(record, this.#clock);
+    this.#record.prepare(record, this.#context.clock);
     const bytes = buffer.measure(this.#record);
     if (!this.#hasRoom(bytes + HEADER_BYTES)) return BACKPRESSURE;
     if (buffer.nextOffset >= Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
@@ -146,15 +141,30 @@ export class ShardWriter implements Shard, Flushable {
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
     this.#record.release();
-    this.#flushTarget = this.#buffer.nextOffset;
+    this.#flushTarget = this.#buffer.sealedEnd;
     if (this.#context.durability === "disk") this.#syncTarget = this.#flushTarget;
     this.#kick();
   }
 
+  /** Lets producers in other threads append beside this one. */
+  share(context: SharingContext): ShardSharing {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    return this.#waiting.sharing ??= new ShardSharing(this.#context, this.#buffer, this.synced, context, this.collect);
+  }
+
+  /** Looks for what producers have published, and writes it. */
+  readonly collect = (): void => {
+    const { sharing } = this.#waiting;
+    if (this.#state !== "open" || sharing === undefined) return;
+    this.#flushTarget = Math.max(this.#flushTarget, sharing.collect());
+    const syncWanted = this.#context.durability === "disk" ? this.#flushTarget : sharing.claims.syncWanted;
+    this.#syncTarget = Math.max(this.#syncTarget, syncWanted);
+    if (this.written < this.#flushTarget || this.synced < this.#syncTarget) this.#kick();
+  };
+
   /** Calls `listener` after every commit and when the shard stops, until the answer is called. */
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#waiting.onChange(listener);
   }
 
   /** Flushes, syncs, marks the shard clean. A poisoned shard only frees its files. */
@@ -169,6 +179,8 @@ export class ShardWriter implements Shard, Flushable {
       // Nothing is taken from here on, while what was taken is still written.
       this.#refusal = closed;
       try {
+        this.requestFlush();
+        await this.#waiting.sharing?.close();
         this.requestFlush();
         this.#syncTarget = this.nextOffset;
         this.#kick();
@@ -211,16 +223,13 @@ export class ShardWriter implements Shard, Flushable {
 
   /** Waits for an exclusive end on a rung. */
   async #reached(end: number, rung: Rung, signal?: AbortSignal): Promise<void> {
+    if ((rung === "disk" ? this.synced : this.written) >= end) return;
+    if (this.#refusal !== undefined) throw this.#refusal;
     if (rung === "disk") {
-      if (this.synced >= end) return;
-      if (this.#refusal !== undefined) throw this.#refusal;
       if (end > this.#syncTarget) this.#syncTarget = end;
       this.#kick();
-      return await this.#syncedWaiters.wait(end, signal);
     }
-    if (this.written >= end) return;
-    if (this.#refusal !== undefined) throw this.#refusal;
-    await this.#writtenWaiters.wait(end, signal);
+    await this.#waiting.wait(end, rung, signal);
   }
 
   #kick(): void {
@@ -241,13 +250,17 @@ export class ShardWriter implements Shard, Flushable {
         }
         // A sync between two writes, not after all of them: its waiters do not wait for those who came later.
         if (this.synced < this.#syncTarget && this.synced < this.written) {
+          // What was written meanwhile goes along.
+          while (this.#queue.isNextReady) await this.#queue.commitNext(this.#published);
+          this.#queue.writeAhead();
           await this.#committer.begin();
           await this.#committer.sync();
-          this.#syncedWaiters.reach(this.synced);
+          this.#waiting.synced(this.synced);
         } else if (this.written >= this.#flushTarget) {
           if (!this.#room.isAwaited || this.written === this.nextOffset) break;
           // Who waits for room waits for what is taken and not yet asked to be written, too.
           this.requestFlush();
+          if (this.written >= this.#flushTarget) break;
         }
       }
       this.#running = false;
@@ -260,13 +273,9 @@ export class ShardWriter implements Shard, Flushable {
   }
 
   readonly #published = (): void => {
-    this.#writtenWaiters.reach(this.written);
-    this.#wake();
+    this.#waiting.written(this.written);
+    this.#waiting.synced(this.synced);
   };
-
-  #wake(): void {
-    for (const listener of this.#listeners) listener();
-  }
 
   #poison(cause: unknown): void {
     const failure = writeError(this.id, cause);
@@ -285,7 +294,7 @@ export class ShardWriter implements Shard, Flushable {
     this.#refusal = later;
     this.#buffer.discard();
     this.#record.release();
-    for (const waiters of [this.#writtenWaiters, this.#syncedWaiters, this.#room]) waiters.fail(now);
-    this.#wake();
+    this.#waiting.stop({ now, later });
+    this.#room.fail(now);
   }
 }

@@ -58,8 +58,8 @@ export class OffsetWaiters {
 
   #listen(plain: Waiter, signal: AbortSignal): void {
     const onAbort = (): void => {
-      const at = this.#waiting.indexOf(waiter, this.#head);
-      if (at >= 0) this.#waiting.splice(at, 1);
+      // It is there: whoever takes it out takes the listener back first.
+      this.#waiting.splice(this.#waiting.indexOf(waiter, this.#head), 1);
       plain.reject(signal.reason);
     };
     const settle = (): void => signal.removeEventListener("abort", onAbort);

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import type { MaybePromise } from "../vfs.ts";
-import type { AppendBuffer, Chunk } from "./append_buffer.ts";
+import type { Body } from "../segment/body_writer.ts";
+import type { AppendBuffer } from "./append_buffer.ts";
+import { type Chunk, chunkBytes } from "./chunk.ts";
 import type { Committer } from "./committer.ts";
 
 /** So many bodies at most: what the threads of the runtimes can work on, and one filled buffer by default. */
@@ -19,7 +20,7 @@ const MIN_AHEAD_PART = 1 / 4;
 interface Entry {
   readonly chunk: Chunk;
   /** The write of its body; `undefined` where the chunk needs more than one step (first write, roll). */
-  readonly body: { readonly done: MaybePromise<void> } | undefined;
+  readonly body: Body | undefined;
 }
 
 /** The way from a shard's buffer to its files. */
@@ -38,18 +39,23 @@ export class WriteQueue {
   /** Writes the oldest chunk, or waits for its write, and makes it known. */
   async commitNext(published: () => void): Promise<void> {
     if (this.#entries.length === 0) {
+      const owned = this.#committer.checkOwner();
+      if (owned !== undefined) await owned;
       const chunk = this.#buffer.take();
       if (chunk === undefined) throw new Error("there is nothing to write");
       this.#start(chunk);
     }
     const { chunk, body } = this.#entries[0];
-    if (body === undefined) await this.#committer.commit(chunk, published);
-    else {
-      if (body.done instanceof Promise) await body.done;
-      await this.#committer.finish(chunk, published);
-    }
+    if (body === undefined) await this.#committer.commit(chunk, published, (bytes) => this.#buffer.rolled(bytes));
+    else await this.#committer.finish(chunk, body, published);
     this.#entries.shift();
     this.#buffer.release(chunk);
+  }
+
+  /** True where the oldest chunk is written already and only has to be made known. */
+  get isNextReady(): boolean {
+    const body = this.#entries[0]?.body;
+    return body !== undefined && this.#committer.isReady(body);
   }
 
   /** Starts the writes of what is large enough, so that the disk works while the program appends. */
@@ -58,7 +64,7 @@ export class WriteQueue {
       const last = this.#entries[this.#entries.length - 1];
       const chunk = this.#buffer.peek();
       if (last === undefined || last.body === undefined || chunk === undefined) return;
-      if (chunk.sealed < this.#minAheadBytes || !this.#committer.canSubmit(chunk)) return;
+      if (chunkBytes(chunk) < this.#minAheadBytes || !this.#committer.canSubmit(chunk)) return;
       this.#start(this.#buffer.take()!);
     }
   }
@@ -76,19 +82,7 @@ export class WriteQueue {
   }
 
   #start(chunk: Chunk): void {
-    if (!this.#committer.canSubmit(chunk)) {
-      this.#entries.push({ chunk, body: undefined });
-      return;
-    }
-    let done: MaybePromise<void>;
-    try {
-      done = this.#committer.submit(chunk);
-    } catch (error) {
-      // Whoever appends has nothing to do with it: its record is taken.
-      done = Promise.reject(error);
-    }
-    // A failure is told when its turn comes; until then it must not count as unhandled.
-    if (done instanceof Promise) done.catch(() => {});
-    this.#entries.push({ chunk, body: { done } });
+    const body = this.#committer.canSubmit(chunk) ? this.#committer.submit(chunk) : undefined;
+    this.#entries.push({ chunk, body });
   }
 }

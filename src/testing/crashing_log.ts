@@ -5,10 +5,13 @@
  */
 import type { CrashKind } from "../../adapters/memory.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
-import type { Appended, AppendOptions, Log, UserStream } from "../log/log_types.ts";
+import type { ProducerHandle } from "../claims/handle.ts";
+import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
+import type { ProducerOptions } from "../log/producers.ts";
 import type { Rung } from "../options.ts";
-import type { ReadOptions } from "../read/reader.ts";
+import type { ReadOptions } from "../read/read_options.ts";
+import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import { CrashingReader, CrashingUserStream } from "./crashing_reader.ts";
@@ -77,6 +80,25 @@ export class CrashingLog implements MemoryLog {
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord> {
     this.#life.assertAlive();
     return new CrashingReader(this.#log.read(options), this.#life);
+  }
+
+  get(place: RecordPlace): Promise<LogRecord | undefined> {
+    return this.#life.guard(() => this.#log.get(place));
+  }
+
+  batches(options?: ReadOptions): AsyncIterableIterator<LogBatch> {
+    this.#life.assertAlive();
+    return new CrashingReader(this.#log.batches(options), this.#life);
+  }
+
+  producer(options?: ProducerOptions): ProducerHandle {
+    this.#life.assertAlive();
+    return this.#log.producer(options);
+  }
+
+  fence(producer: ProducerHandle): void {
+    this.#life.assertAlive();
+    this.#log.fence(producer);
   }
 
   flush(rung?: Rung): Promise<void> {

@@ -7,12 +7,12 @@ import type { UserReadOptions, UserStream } from "../log/log_types.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Life } from "./life.ts";
 
-/** Passes records on while the machine lives. A follower then rejects: it must not look as if the log had been closed. */
-export class CrashingReader implements AsyncIterableIterator<LogRecord> {
-  readonly #reader: AsyncIterableIterator<LogRecord>;
+/** Passes items on while the machine lives. A follower then rejects: it must not look as if the log had been closed. */
+export class CrashingReader<T> implements AsyncIterableIterator<T> {
+  readonly #reader: AsyncIterableIterator<T>;
   readonly #life: Life;
 
-  constructor(reader: AsyncIterableIterator<LogRecord>, life: Life) {
+  constructor(reader: AsyncIterableIterator<T>, life: Life) {
     this.#reader = reader;
     this.#life = life;
   }
@@ -21,11 +21,11 @@ export class CrashingReader implements AsyncIterableIterator<LogRecord> {
     return this;
   }
 
-  next(): Promise<IteratorResult<LogRecord>> {
+  next(): Promise<IteratorResult<T>> {
     return this.#life.guard(() => this.#reader.next());
   }
 
-  async return(): Promise<IteratorResult<LogRecord>> {
+  async return(): Promise<IteratorResult<T>> {
     if (this.#life.error === undefined) await this.#life.guard(async () => await this.#reader.return?.());
     return { done: true, value: undefined };
   }

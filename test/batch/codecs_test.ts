@@ -66,7 +66,7 @@ for (const [codec, attribute, pack] of packers) {
       assert.match(fault ?? "", new RegExp(`its ${codec} data cannot be unpacked: .`));
     });
 
-    it("is unpacked only up to the limit", () => {
+    it("is unpacked only up to the limit [fault 50]", () => {
       const bomb = pack(new Uint8Array(BOMB_BYTES));
       assert.ok(bomb.length < BOMB_BYTES / 500);
       for (const limit of [BOMB_BYTES - 1, 100_000, 1]) {
@@ -75,7 +75,7 @@ for (const [codec, attribute, pack] of packers) {
       assert.equal(runtimeCodecs.decompress(codec, bomb, BOMB_BYTES)?.length, BOMB_BYTES);
     });
 
-    it("is unpacked once, with the engine's limit", () => {
+    it("is unpacked once, with the engine's limit [fault 50]", () => {
       const calls: [Compression, number, number][] = [];
       const codecs: Codecs = {
         decompress(codec, data, maxBytes) {
@@ -102,7 +102,7 @@ describe("a compressed batch without records", () => {
 });
 
 describe("a codec that nobody knows", () => {
-  it("is UNSUPPORTED", () => {
+  it("is UNSUPPORTED [fault 51]", () => {
     for (const attributes of [5, 6, 7]) {
       const batch = simpleBatch(0, 1, "v", { attributes });
       assert.throws(() => new RecordDecoder(batch, 0, runtimeCodecs), { code: "UNSUPPORTED", message: /codec [567]/ });

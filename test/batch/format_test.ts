@@ -63,7 +63,7 @@ describe("a batch header", () => {
     ["the most negative timestamp", { baseTimestamp: -(2n ** 63n), maxTimestamp: 0 }, /timestamps .* out of range/],
   ];
   for (const [what, header, fault] of wrong) {
-    it(`is refused: ${what}`, () => {
+    it(`is refused: ${what} [faults 48, 49]`, () => {
       const batch = referenceBatch(header);
       assert.match(headerFault(batch, 0, batch.length) ?? "", fault);
       assert.match(batchFault(batch, 0, batch.length) ?? "", fault);
@@ -96,7 +96,7 @@ describe("a batch header", () => {
     });
   }
 
-  it("is refused above the largest batch, however many bytes there are", () => {
+  it("is refused above the largest batch, however many bytes there are [fault 48]", () => {
     const batch = referenceBatch({ batchLength: MAX_BATCH_BYTES - 12 + 1 });
     assert.match(headerFault(batch, 0, Infinity) ?? "", /says 1073741825 bytes/);
     const largest = referenceBatch({ batchLength: MAX_BATCH_BYTES - 12 });

@@ -119,7 +119,8 @@ describe("a record that lies", () => {
     ["a timestamp delta of 64 bits", referenceRecord({ ...second, timestampDelta: -(2n ** 63n) }), /does not fit/],
   ];
   for (const [what, record, fault] of wrong) {
-    it(`ends the batch behind the good one before it: ${what}`, () => checkRefused(around(record), 1, fault));
+    it(`ends the batch behind the good one before it: ${what} [fault 49]`, () =>
+      checkRefused(around(record), 1, fault));
   }
 
   it("ends the batch: a timestamp that leaves the safe integers only with its delta", () => {
@@ -189,7 +190,7 @@ describe("random damage under a right checksum", () => {
     ));
   });
 
-  it("as whole batches of random bytes with any count", () => {
+  it("as whole batches of random bytes with any count [fault 49]", () => {
     fc.assert(fc.property(
       fc.uint8Array({ maxLength: 200 }),
       fc.integer({ min: 0, max: 2 ** 31 - 1 }),

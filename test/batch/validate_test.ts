@@ -92,7 +92,7 @@ describe("a blob", () => {
     }
   });
 
-  it("is UNSUPPORTED with a codec or an attribute that nobody knows yet", () => {
+  it("is UNSUPPORTED with a codec or an attribute that nobody knows yet [fault 51]", () => {
     for (const codec of [5, 6, 7]) {
       checkRefused(simpleBatch(0, 1, "v", { attributes: codec }), "UNSUPPORTED", /attributes 0x[567] are unknown/);
     }

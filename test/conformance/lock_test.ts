@@ -31,21 +31,25 @@ function use(body: (path: string, start: (runtime: RuntimeName) => TestProcess) 
 describe("lock between processes", () => {
   for (const holder of RUNTIMES) {
     for (const other of RUNTIMES) {
-      it(`held on ${holder} against ${other}`, { skip: whySkipped(holder, other) }, () =>
-        use(async (path, start) => {
-          const [a, b] = [start(holder), start(other)];
-          for (const held of MODES) {
-            for (const wanted of MODES) {
-              const expected = held === "shared" && wanted === "shared" ? "held" : "BUSY";
-              assert.equal(await a.ask({ do: "lock", path, mode: held }), "held");
-              assert.equal(await b.ask({ do: "lock", path, mode: wanted }), expected, `${held} against ${wanted}`);
-              assert.equal(await b.ask({ do: "release" }), "released");
-              assert.equal(await a.ask({ do: "release" }), "released");
-              assert.equal(await b.ask({ do: "lock", path, mode: wanted }), "held", "It was not freed");
-              assert.equal(await b.ask({ do: "release" }), "released");
+      it(
+        `held on ${holder} against ${other} [fault 44]`,
+        { skip: whySkipped(holder, other) },
+        () =>
+          use(async (path, start) => {
+            const [a, b] = [start(holder), start(other)];
+            for (const held of MODES) {
+              for (const wanted of MODES) {
+                const expected = held === "shared" && wanted === "shared" ? "held" : "BUSY";
+                assert.equal(await a.ask({ do: "lock", path, mode: held }), "held");
+                assert.equal(await b.ask({ do: "lock", path, mode: wanted }), expected, `${held} against ${wanted}`);
+                assert.equal(await b.ask({ do: "release" }), "released");
+                assert.equal(await a.ask({ do: "release" }), "released");
+                assert.equal(await b.ask({ do: "lock", path, mode: wanted }), "held", "It was not freed");
+                assert.equal(await b.ask({ do: "release" }), "released");
+              }
             }
-          }
-        }));
+          }),
+      );
     }
   }
 
@@ -92,7 +96,7 @@ function inThread(path: string): Promise<unknown> {
 }
 
 describe("lock in one process", () => {
-  it("excludes other threads", () =>
+  it("excludes other threads [fault 44]", () =>
     use(async (path) => {
       const lock = await runtimeVfs().lock(path, "exclusive");
       assert.equal(await inThread(path), "BUSY");

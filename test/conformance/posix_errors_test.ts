@@ -58,7 +58,7 @@ describe("errors of the runtimes", () => {
     }
   });
 
-  it("may be tried again only when they say so", () => {
+  it("may be tried again only when they say so [fault 5]", () => {
     const transient = SEEN.filter(([error]) => isTransient(error)).map(([, name]) => name);
     assert.deepEqual(transient, ["EINTR", "EAGAIN"]);
     assert.ok(!isTransient("EINTR") && !isTransient(undefined));

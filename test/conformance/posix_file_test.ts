@@ -26,7 +26,7 @@ const LARGE = AT_ONCE_BYTES * 4;
 const interrupted = (): Error => Object.assign(new Error("Interrupted (os error 4)"), { name: "Interrupted" });
 
 describe("a write on node:fs", () => {
-  it("goes on behind the bytes that a call took", () =>
+  it("goes on behind the bytes that a call took [fault 2]", () =>
     useDirectory(async (directory) => {
       const path = join(directory, "file");
       const lengths: number[] = [];
@@ -40,14 +40,14 @@ describe("a write on node:fs", () => {
       sameBytes(readFileSync(path).subarray(5), bytesAt(5, LARGE));
     }));
 
-  it("fails when a call takes no byte", () =>
+  it("fails when a call takes no byte [fault 2]", () =>
     useDirectory(async (directory) => {
       const file = faulty(join(directory, "file"), () => () => Promise.resolve(0));
       await fails("IO", () => file.write(bytesAt(0, LARGE), 0));
       await file.close();
     }));
 
-  it("is tried again when it was interrupted, but not for ever", () =>
+  it("is tried again when it was interrupted, but not for ever [fault 5]", () =>
     useDirectory(async (directory) => {
       const path = join(directory, "file");
       let calls = 0;
@@ -69,7 +69,7 @@ describe("a write on node:fs", () => {
       assert.ok(calls > 1 && calls < 100, `${calls} calls`);
     }));
 
-  it("is not tried again after an unknown failure", () =>
+  it("is not tried again after an unknown failure [fault 5]", () =>
     useDirectory(async (directory) => {
       let calls = 0;
       const file = faulty(join(directory, "file"), (_writer, call) => {
@@ -147,7 +147,7 @@ describe("a limit on the size of files", () => {
     const skip = process.platform === "win32" ? "no such limit on Windows" : whySkipped(runtime);
 
     it(
-      `cuts a write short and then fails with NO_SPACE on ${runtime}`,
+      `cuts a write short and then fails with NO_SPACE on ${runtime} [faults 2, 3: POSIX]`,
       { skip },
       () =>
         useDirectory(async (directory) => {

@@ -113,13 +113,13 @@ describe("every bit of every file", () => {
     // What is closed is looked at bit by bit; the others differ only in how the end is found.
     const rare = i === 0 ? 1 : 7;
 
-    it(`${golden.name}: a bit of a .log costs at most its batch`, async () => {
+    it(`${golden.name}: a bit of a .log costs at most its batch [faults 24, 25, 26, 27]`, async () => {
       const counts = new Counts();
       await flipAll(golden, "log", counts, every(rare));
       counts.print("bits of .log opened");
     });
 
-    it(`${golden.name}: a bit of an .idx changes no read`, async () => {
+    it(`${golden.name}: a bit of an .idx changes no read [fault 28]`, async () => {
       const counts = new Counts();
       let bits = 0;
       for (const file of golden.files.filter((path) => kindOf(path) === "idx")) {
@@ -133,7 +133,7 @@ describe("every bit of every file", () => {
       counts.print(`each of ${bits} bits of .idx makes its row invalid; opened`);
     });
 
-    it(`${golden.name}: a bit of the manifest or of the owner's note changes nothing`, async () => {
+    it(`${golden.name}: a bit of the manifest or of the owner's note changes nothing [fault 29b]`, async () => {
       const counts = new Counts();
       let bits = 0;
       for (const name of MANIFEST_NAMES) {
@@ -147,7 +147,7 @@ describe("every bit of every file", () => {
       counts.print(`each of ${bits} bits of the manifest makes its copy invalid; opened`);
     });
 
-    it(`${golden.name}: a bit of a slot file costs at most its slot`, async () => {
+    it(`${golden.name}: a bit of a slot file costs at most its slot [faults 29, 29a]`, async () => {
       const counts = new Counts();
       let bits = 0;
       const { manifest } = await readManifest(golden.vfs, DIRECTORY);
@@ -172,7 +172,7 @@ describe("every bit of every file", () => {
     });
   }
 
-  it("verify reports a bit of a .log, wherever it is", async () => {
+  it("verify reports a bit of a .log, wherever it is [faults 24, 25]", async () => {
     let bits = 0;
     for (const golden of goldens.filter(({ name }) => name !== "rebooted")) {
       const snapshot = golden.vfs.snapshot();

@@ -9,6 +9,7 @@ import { instanceIds } from "../../src/anchor/anchor.ts";
 import { readManifest } from "../../src/log/manifest.ts";
 import { openShardForWriting } from "../../src/log/open_shard.ts";
 import { resolveLimits } from "../../src/options.ts";
+import { WriteModeChoice } from "../../src/shard/write_mode.ts";
 import { DIRECTORY, engineOn, inputAsText, openOn, OPTIONS, recordAt, shardFile } from "./engine.ts";
 
 /** A batch of a `.log`. */
@@ -80,7 +81,7 @@ async function live(
   const instance = instanceIds(await vfs.instance(DIRECTORY));
   for (const shard of [0, 1]) {
     const place = { directory: `${DIRECTORY}/t-${shard}`, logId: manifest.id, id: shard, instance };
-    const opened = await openShardForWriting(engine, place, false, SEGMENT_BYTES, {
+    const opened = await openShardForWriting(engine, place, false, new WriteModeChoice(engine.clock, false, false), {
       limits: { ...resolveLimits({ flushIntervalMs: Infinity }), segmentBytes: SEGMENT_BYTES },
       durability: "os",
       clock: engine.clock,

@@ -84,7 +84,7 @@ describe("a symbolic link in place of a file", () => {
   for (const { path, used, refused } of cases) {
     const outcome = refused ? "is refused" : "is replaced, or not needed";
     it(
-      `${path} of a ${used ? "used" : "new"} log: ${outcome}, and never followed`,
+      `${path} of a ${used ? "used" : "new"} log: ${outcome}, and never followed [fault 53: not on Windows]`,
       { skip: noLinks },
       () =>
         useDirectory(async (directory) => {
@@ -110,7 +110,7 @@ describe("a symbolic link in place of a file", () => {
 
 describe(`what the log leaves on ${CURRENT}`, () => {
   it(
-    "is readable by its owner only, whatever the mask",
+    "is readable by its owner only, whatever the mask [fault 53: POSIX]",
     { skip: noShell },
     () =>
       useDirectory((directory) =>
@@ -139,7 +139,7 @@ describe(`too few open files on ${CURRENT}`, () => {
   // Deno 2.9 itself panics where its signal handler finds no descriptor left: what it prints then is not the log's.
   const skip = CURRENT === "deno" ? "Deno 2.9 panics without descriptors" : noShell;
   it(
-    "stop shards with a message that names the limit, and leave nothing to repair",
+    "stop shards with a message that names the limit, and leave nothing to repair [fault 9: POSIX, Node and Bun]",
     { skip },
     () =>
       useDirectory((directory) =>

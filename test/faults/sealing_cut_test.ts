@@ -35,7 +35,7 @@ async function rolled(directory: string): Promise<void> {
 
 describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () => {
   it(
-    "a writer acknowledges nothing on disk behind it",
+    "a writer acknowledges nothing on disk behind it [faults 11, 42: Linux, root]",
     { skip },
     () =>
       useImage((image) =>
@@ -61,7 +61,7 @@ describe(`power cuts during the sync of a finished segment on ${CURRENT}`, () =>
   );
 
   it(
-    "a writer that follows a killed one makes it durable first",
+    "a writer that follows a killed one makes it durable first [fault 42: Linux, root]",
     { skip },
     () =>
       useImage((image) =>

@@ -89,7 +89,7 @@ async function recoverAndCheck(directory: string, ledger: Ledger): Promise<void>
 
 describe(`SIGKILL at system calls on ${CURRENT}`, () => {
   it(
-    "a writer loses nothing that was acknowledged",
+    "a writer loses nothing that was acknowledged [fault 41: Linux with strace]",
     { skip },
     () =>
       useDirectory((directory) =>
@@ -116,7 +116,7 @@ describe(`SIGKILL at system calls on ${CURRENT}`, () => {
   );
 
   it(
-    "a recovery that is killed, and the one after it, change nothing",
+    "a recovery that is killed, and the one after it, change nothing [fault 40: Linux with strace]",
     { skip },
     () =>
       useDirectory((directory) =>

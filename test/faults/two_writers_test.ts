@@ -34,7 +34,7 @@ async function startWriter(children: Children, directory: string, shards: number
 describe(`two writers, the first on ${CURRENT}`, () => {
   for (const runtime of RUNTIMES) {
     it(
-      `a second one on ${runtime} is refused at once`,
+      `a second one on ${runtime} is refused at once [fault 44]`,
       { skip: whySkipped(CURRENT, runtime) },
       () =>
         useDirectory((directory) =>
@@ -54,7 +54,7 @@ describe(`two writers, the first on ${CURRENT}`, () => {
     );
   }
 
-  it("a stopped one keeps the log and goes on afterwards; readers are not kept waiting", {
+  it("a stopped one keeps the log and goes on afterwards; readers are not kept waiting [faults 44, 45: POSIX]", {
     skip: whySkipped(CURRENT) || (process.platform === "win32" && "Windows stops no processes"),
   }, () =>
     useDirectory((directory) =>

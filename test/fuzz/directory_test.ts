@@ -72,7 +72,7 @@ async function typed(what: string, body: () => Promise<void>): Promise<string> {
 }
 
 describe("directories with changed files", () => {
-  it("open, read, append, verify: typed errors only, bounded memory and time", async () => {
+  it("open, read, append, verify: typed errors only, bounded memory and time [faults 48, 49]", async () => {
     const codes = new Map<string, number>();
     let largest = 0;
     let runs = 0;

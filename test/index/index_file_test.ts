@@ -94,7 +94,7 @@ describe("a loaded index", () => {
     }
   });
 
-  it("reads no further than the log is readable, and goes on from there", async () => {
+  it("reads no further than the log is readable, and goes on from there [fault 20]", async () => {
     const vfs = machineWith(segment);
     const index = new LoadedIndex(identity, false);
     for (const [i, { next, end }] of segment.batches.entries()) {
@@ -112,7 +112,7 @@ describe("a loaded index", () => {
     }
   });
 
-  it("gives the same lookups with any bit of the file flipped", async () => {
+  it("gives the same lookups with any bit of the file flipped [fault 28]", async () => {
     const small = makeSegment(4, 300);
     const expected = await rebuilt(small);
     for (let bit = 0; bit < small.index.length * 8; bit++) {
@@ -162,7 +162,7 @@ describe("an intact row that does not fit", () => {
     assert.deepEqual([index.broken, index.rowPosition], [true, (i + 1) * ROW_BYTES]);
   }
 
-  it("is not believed: another position, another offset, a batch that reaches over the end", async () => {
+  it("is not believed: another position, another offset, a batch that reaches over the end [fault 22]", async () => {
     const { end, next } = segment.batches[4];
     for (const by of [-1, 1, 100]) await checkStopsAt(5, withRow(5, simpleBatch(next, 1), end + by));
     for (const by of [-1, 1, 100]) await checkStopsAt(5, withRow(5, simpleBatch(next + by, 1), end));

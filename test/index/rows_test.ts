@@ -130,7 +130,7 @@ describe("a batch row", () => {
     assert.deepEqual([view.getBigInt64(40), view.getInt16(48), view.getInt32(52)], [2n ** 63n - 1n, -2, 2 ** 31 - 1]);
   });
 
-  it("carries the running maximum from batch to batch, and a batch without records does not move it", () => {
+  it("carries the running maximum from batch to batch, and a batch without records does not move it [fault 43]", () => {
     const timestamps = [50, 20, -1, 70, 60, -1];
     const rows = new Uint8Array(timestamps.length * ROW_BYTES);
     let maximum = -1;

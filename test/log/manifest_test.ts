@@ -86,7 +86,7 @@ describe("a manifest", () => {
     }
   });
 
-  it("is refused where a field makes no sense, although the checksum is right", () => {
+  it("is refused where a field makes no sense, although the checksum is right [fault 52]", () => {
     const wrong: Record<string, unknown>[] = [
       { shards: 0 },
       { shards: -1 },
@@ -119,7 +119,7 @@ describe("a manifest", () => {
     }
   });
 
-  it("of a newer format or with an unknown incompatible feature is FORMAT_TOO_NEW", () => {
+  it("of a newer format or with an unknown incompatible feature is FORMAT_TOO_NEW [faults 51, 59]", () => {
     for (const format of [2, 3, 1000, 2 ** 40]) {
       assert.throws(() => decodeManifest(documented({ format }), "f"), isTooNew);
     }
@@ -242,7 +242,7 @@ describe("a log of a newer version", () => {
   ];
   for (const [what, bytes] of newer) {
     for (const options of [{}, { readOnly: true }, { shards: 4, acceptDataLoss: true }] satisfies OpenOptions[]) {
-      it(`is refused and left untouched: ${what}, ${JSON.stringify(options)}`, async () => {
+      it(`is refused and left untouched: ${what}, ${JSON.stringify(options)} [faults 51, 59]`, async () => {
         const vfs = memoryVfs();
         for (const name of MANIFEST_NAMES) vfs.writeWhole(`${DIRECTORY}/${name}`, bytes);
         vfs.writeWhole(`${DIRECTORY}/chat-0/00000000000000000000.log`, Uint8Array.of(1, 2, 3));

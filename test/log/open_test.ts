@@ -201,17 +201,19 @@ describe("the manifest", () => {
 });
 
 describe("the writer's lock", () => {
-  it("lets a second opening in the same process fail, and names the owner", () =>
+  it("lets a second opening in the same process fail, and names the owner [fault 44]", () =>
     useDirectory(async (directory) => {
       const log = await openLog(directory);
+      const before = listing(directory);
       const error = await fails("LOCKED", () => openLog(directory));
       assert.match(error.message, new RegExp(`\\b${process.pid}\\b`));
+      assert.deepEqual(listing(directory), before, "nothing is written without the lock");
       take(log.shard(0), { value: "still mine" });
       await log.close();
       await reopen(directory, {}, async (again) => assert.deepEqual(await texts(again.read()), ["still mine"]));
     }));
 
-  it("lets an opening in another process fail, and names the owner", () =>
+  it("lets an opening in another process fail, and names the owner [fault 44]", () =>
     useDirectory(async (directory) => {
       const holder = start("holder.ts", { directory });
       const pid = (await holder.line("open")).split(" ")[1];

@@ -25,7 +25,7 @@ describe("a log that is open for reading only", () => {
     ["with a lost end", (shard) => truncateSync(join(shard, "00000000000000000000.log"), 300), 2],
   ];
   for (const [what, damage, records] of states) {
-    it(`writes nothing: ${what}`, () =>
+    it(`writes nothing: ${what} [fault 47]`, () =>
       useDirectory(async (directory) => {
         await reopen(directory, { topic: "log", batchBytes: 200 }, (log) => {
           for (let i = 0; i < 20; i++) take(log.shard(0), { key: "k", value: `${i}`.padEnd(70) });
@@ -91,7 +91,7 @@ describe("a reader beside a live writer", () => {
       }
     }));
 
-  it("sees nothing that is in the file but not published", () => {
+  it("sees nothing that is in the file but not published [fault 54]", () => {
     const gate = new Gate();
     let held = false;
     const control: Control = ({ kind, path }) =>
@@ -174,7 +174,7 @@ describe("a reader beside a live writer", () => {
       });
     }));
 
-  it("never takes a busy writer's log for damaged, and reads whole records only", () =>
+  it("never takes a busy writer's log for damaged, and reads whole records only [fault 54]", () =>
     useDirectory(async (parent) => {
       const directory = join(parent, "log");
       const acks = join(parent, "acks");

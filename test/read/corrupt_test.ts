@@ -74,7 +74,7 @@ describe("a damaged batch", () => {
     ["the last byte", (batch) => batch.bytes - 1],
   ];
   for (const [where, at, bit] of places) {
-    it(`stops a reader there, and is passed over with "skip": ${where}`, () =>
+    it(`stops a reader there, and is passed over with "skip": ${where} [faults 24, 25]`, () =>
       useClosed(async ({ directory, files, batches }) => {
         const batch = batches[1][2];
         flip(files[1], batch.position + at(batch), bit);
@@ -127,7 +127,7 @@ describe("a damaged batch", () => {
   ];
   for (const [what, pick] of selections) {
     for (const index of ["with", "without"] as const) {
-      it(`is passed over wherever it is, ${index} index: ${what}`, () =>
+      it(`is passed over wherever it is, ${index} index: ${what} [fault 25]`, () =>
         useClosed(async ({ directory, files, batches }) => {
           const damaged = pick(batches);
           for (const { file, position } of damaged) flip(file, position + 65);
@@ -202,7 +202,7 @@ async function checkHidden(
 
 describe("a missing or cut segment", () => {
   for (const index of ["with", "without"] as const) {
-    it(`in the middle is a gap, ${index} its index`, () =>
+    it(`in the middle is a gap, ${index} its index [fault 32]`, () =>
       useClosed(async ({ directory, files, batches }) => {
         const [from, to] = [batches[1][0].first, batches[1].at(-1)!.last];
         rmSync(files[1]);
@@ -222,7 +222,7 @@ describe("a missing or cut segment", () => {
       }));
   }
 
-  it("cut between two batches is a gap", () =>
+  it("cut between two batches is a gap [fault 36]", () =>
     useClosed(async ({ directory, files, batches }) => {
       const cut = batches[1][3];
       truncateSync(files[1], cut.position);
@@ -235,7 +235,7 @@ describe("a missing or cut segment", () => {
       });
     }));
 
-  it("under another's name is not read as the other", () =>
+  it("under another's name is not read as the other [fault 35]", () =>
     useClosed(async ({ directory, files, batches }) => {
       rmSync(files[1]);
       renameSync(files[2], files[1]);
@@ -262,7 +262,7 @@ describe("an index", () => {
     ["with garbage behind its end", (path) => writeFileSync(path, filled(100, 3), { flag: "a" })],
   ];
   for (const [what, damage] of damages) {
-    it(`${what} changes no read`, () =>
+    it(`${what} changes no read [faults 28, 31]`, () =>
       useClosed(async ({ directory, files }) => {
         for (const file of files) damage(indexOf(file));
         for (const options of [{ readOnly: true }, OPTIONS, OPTIONS]) {

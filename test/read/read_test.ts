@@ -52,7 +52,7 @@ describe("reading", () => {
     }));
 
   for (const [what, timestampOf] of [["ordered", ordered], ["unordered", unordered]] as const) {
-    it(`starts at the first record with the time or a later one: ${what} timestamps`, () =>
+    it(`starts at the first record with the time or a later one: ${what} timestamps [fault 43]`, () =>
       useFilled({ shards: 2 }, 800, timestampOf, async (log, appended, random) => {
         const times = [0, 999, 1000, 1001, 2000, 10_000, ...Array.from({ length: 40 }, () => 900 + random(950))];
         for (const time of times) {

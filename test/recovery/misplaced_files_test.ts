@@ -18,7 +18,7 @@ function swap(vfs: MemoryVfs, a: string, b: string): void {
 }
 
 describe("a segment under a wrong name", () => {
-  it("that is a copy of another one never gives a wrong record, and repair sets it aside", async () => {
+  it("that is a copy of another one never gives a wrong record, and repair sets it aside [fault 35]", async () => {
     for (const [from, to] of [[0, 25], [40, 10], [20, 80]]) {
       const vfs = await makeLog(CLOSED);
       vfs.writeWhole(segmentFile(0, to), vfs.readWhole(segmentFile(0, from)));
@@ -31,7 +31,7 @@ describe("a segment under a wrong name", () => {
     }
   });
 
-  it("is renamed by repair where its own name is free", async () => {
+  it("is renamed by repair where its own name is free [fault 35]", async () => {
     for (const [from, to] of [[20, 25], [0, 7], [40, 41]]) {
       const vfs = await makeLog(CLOSED);
       vfs.writeWhole(segmentFile(0, to), vfs.readWhole(segmentFile(0, from)));
@@ -52,7 +52,7 @@ describe("files of another shard", () => {
   ];
   for (const life of [CLOSED, KILLED]) {
     for (const [what, a, b] of SWAPS) {
-      it(`in the place of its own are read by nobody: ${what}, ${life.ending ?? "close"}`, async () => {
+      it(`in the place of its own are read by nobody: ${what}, ${life.ending ?? "close"} [fault 35]`, async () => {
         const vfs = await makeLog({ ...life, shards: 2 });
         swap(vfs, a, b);
         for (const shard of [0, 1]) {

@@ -73,7 +73,7 @@ describe("a repair that is interrupted", () => {
     });
   }
 
-  it("comes to the same end when the second run is interrupted, too", async () => {
+  it("comes to the same end when the second run is interrupted, too [fault 40]", async () => {
     const damaged = (await damagedLog()).snapshot();
     const whole = damaged.boot();
     await repair(whole);

@@ -8,7 +8,7 @@ import type { EmbeddedLog } from "../../src/log/log.ts";
 import { openWith } from "../../src/log/open.ts";
 import { repairLog, type RepairReport } from "../../src/log/repair.ts";
 import type { Engine, OpenOptions } from "../../src/options.ts";
-import type { GapEvent } from "../../src/read/shard_cursor.ts";
+import type { GapEvent } from "../../src/read/shard_batches.ts";
 import type { RepairFinding } from "../../src/recovery/rebuild_types.ts";
 import type { Damage } from "../../src/verify/finding.ts";
 import { verifyLog } from "../../src/verify/verify_log.ts";

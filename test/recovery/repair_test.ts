@@ -45,7 +45,7 @@ describe("repair", () => {
     });
   }
 
-  it("takes no batch that was written to the wrong place for the one that belongs there", async () => {
+  it("takes no batch that was written to the wrong place for the one that belongs there [fault 22]", async () => {
     let pairs = 0;
     const made = memoryVfs({ seed: 3 });
     const log = await open(made);

@@ -28,7 +28,7 @@ const SLOT_BITS = 512 * 8;
 const MANIFESTS = MANIFEST_NAMES.map((name) => `${DIRECTORY}/${name}`);
 
 describe("a rotten state", () => {
-  it("in one slot counts as the other one: the same log, with any bit flipped", async () => {
+  it("in one slot counts as the other one: the same log, with any bit flipped [fault 29a]", async () => {
     for (const life of [CLOSED, KILLED]) {
       const log = (await makeLog(life)).snapshot();
       for (const at of SLOT_AT) {
@@ -63,7 +63,7 @@ describe("a rotten state", () => {
   });
 
   for (const life of [CLOSED, KILLED]) {
-    it(`in both slots opens read-only, and repair writes it again (ended with a ${life.ending ?? "close"})`, async () => {
+    it(`in both slots opens read-only, and repair writes it again (ended with a ${life.ending ?? "close"}) [fault 29a]`, async () => {
       const vfs = await makeLog(life);
       for (const at of SLOT_AT) flip(vfs, shardFile(0, "state"), at + 60, 2);
       await expectReadOnly(vfs);
@@ -79,7 +79,7 @@ describe("a rotten state", () => {
 });
 
 describe("a rotten manifest", () => {
-  it("in one copy counts as the other one, with any bit flipped, and is written again", async () => {
+  it("in one copy counts as the other one, with any bit flipped, and is written again [fault 29b]", async () => {
     const log = (await makeLog(CLOSED)).snapshot();
     for (const path of MANIFESTS) {
       const bytes = log.boot().readWhole(path);
@@ -98,7 +98,7 @@ describe("a rotten manifest", () => {
     ["empty", (vfs) => MANIFESTS.forEach((path) => vfs.writeWhole(path, new Uint8Array(0)))],
   ];
   for (const [how, rot] of ROTS) {
-    it(`${how} in both copies: reads by the names of the directories, writes nothing, and repair makes it again`, async () => {
+    it(`${how} in both copies: reads by the names of the directories, writes nothing, and repair makes it again [fault 29b]`, async () => {
       const vfs = await makeLog({ ...CLOSED, shards: 3 });
       const good = MANIFESTS.map((path) => vfs.readWhole(path));
       rot(vfs);
@@ -148,7 +148,7 @@ describe("a rotten manifest", () => {
 
 describe("an empty file", () => {
   for (const name of ["anchor", "00000000000000000020.idx", "00000000000000000040.idx"]) {
-    it(`in the place of ${name} is as a missing one: it is made again`, async () => {
+    it(`in the place of ${name} is as a missing one: it is made again [fault 31]`, async () => {
       for (const life of [CLOSED, KILLED]) {
         const vfs = await makeLog(life);
         vfs.writeWhole(shardFile(0, name), new Uint8Array(0));
@@ -161,7 +161,7 @@ describe("an empty file", () => {
     });
   }
 
-  it("in the place of one copy of the manifest, or of the lock, is made again", async () => {
+  it("in the place of one copy of the manifest, or of the lock, is made again [fault 31]", async () => {
     for (const path of [...MANIFESTS, `${DIRECTORY}/lock.owner`]) {
       const vfs = await makeLog(CLOSED);
       vfs.writeWhole(path, new Uint8Array(0));
@@ -170,7 +170,7 @@ describe("an empty file", () => {
     }
   });
 
-  it("in the place of the state opens read-only", async () => {
+  it("in the place of the state opens read-only [fault 31]", async () => {
     const vfs = await makeLog(CLOSED);
     vfs.writeWhole(shardFile(0, "state"), new Uint8Array(0));
     await expectReadOnly(vfs);
@@ -178,7 +178,7 @@ describe("an empty file", () => {
     await expectRepaired(vfs, { nextOffset: END });
   });
 
-  it("in the place of a segment is a gap, as a missing one is", async () => {
+  it("in the place of a segment is a gap, as a missing one is [fault 31]", async () => {
     for (const base of [0, 20]) {
       const gone = await makeLog(CLOSED);
       gone.removeWhole(segmentFile(0, base));
@@ -200,7 +200,7 @@ describe("an empty file", () => {
 });
 
 describe("a segment that was cut between two batches", () => {
-  it("is a gap for readers, and its missing records become void", async () => {
+  it("is a gap for readers, and its missing records become void [fault 36]", async () => {
     const vfs = await makeLog(CLOSED);
     const { position } = batchAt(vfs, 30);
     damage(vfs, segmentFile(0, 20), (bytes) => bytes.slice(0, position));
@@ -228,7 +228,7 @@ describe("a log older than its anchor", () => {
     return vfs;
   }
 
-  it("opens with consent only", async () => {
+  it("opens with consent only [fault 38]", async () => {
     const vfs = await restored();
     await assert.rejects(open(vfs), hasCode("DATA_LOSS", /40 to 59/));
     const log: EmbeddedLog = await open(vfs, { acceptDataLoss: true });
@@ -237,7 +237,7 @@ describe("a log older than its anchor", () => {
     assert.deepEqual(await values(vfs), expected(0, 40));
   });
 
-  it("is repaired with the lost offsets taken: nobody gets one of them again", async () => {
+  it("is repaired with the lost offsets taken: nobody gets one of them again [fault 38]", async () => {
     const vfs = await restored();
     const { findings } = await repair(vfs);
     assert.deepEqual(findings.map(({ action, range }) => [action, range]), [["void", [40, 59]]]);

@@ -70,7 +70,7 @@ for (const how of ["closed", "killed"] as const) {
   row("untouched", () => ({ verdict: "clean" }), true);
 
   for (const cut of [1, 11, 60, 61, 100, -1]) {
-    row(`a batch behind the end, cut at byte ${cut < 0 ? "last but one" : cut}`, ({ active }) => {
+    row(`a batch behind the end, cut at byte ${cut < 0 ? "last but one" : cut} [fault 15]`, ({ active }) => {
       const tail = nextBatch(100, 2).slice(0, cut);
       extend(active, tail);
       // Zeros alone are not worth keeping.
@@ -81,66 +81,66 @@ for (const how of ["closed", "killed"] as const) {
     extend(active, nextBatch(100, 2));
     return { verdict: "clean", records: 102 };
   });
-  row("a batch of another offset behind the end", ({ active }) => {
+  row("a batch of another offset behind the end [fault 22]", ({ active }) => {
     const tail = nextBatch(103, 2);
     extend(active, tail);
     return { verdict: "torn", cutBytes: tail.length, kept: tail };
   });
-  row("a batch of an epoch that never was behind the end", ({ active }) => {
+  row("a batch of an epoch that never was behind the end [fault 22]", ({ active }) => {
     const tail = nextBatch(100, 3);
     extend(active, tail);
     return { verdict: "torn", cutBytes: tail.length, kept: tail };
   });
-  row("a batch of an earlier life behind the end", ({ active }) => {
+  row("a batch of an earlier life behind the end [fault 39]", ({ active }) => {
     const tail = nextBatch(100, 1);
     extend(active, tail);
     return { verdict: "torn", cutBytes: tail.length, kept: tail };
   });
   for (const rebooted of [false, true]) {
-    row("zeros behind the end", ({ active }) => {
+    row("zeros behind the end [fault 17]", ({ active }) => {
       extend(active, zeros(5000));
       return { verdict: "torn", cutBytes: 5000 };
     }, rebooted);
-    row("garbage behind the end", ({ active }) => {
+    row("garbage behind the end [fault 18]", ({ active }) => {
       extend(active, filled(3000, 5));
       return { verdict: "torn", cutBytes: 3000, kept: filled(3000, 5) };
     }, rebooted);
-    row("zeros, then garbage behind the end", ({ active }) => {
+    row("zeros, then garbage behind the end [faults 17, 18]", ({ active }) => {
       const tail = new Uint8Array([...zeros(2000), ...filled(500, 6)]);
       extend(active, tail);
       return { verdict: "torn", cutBytes: 2500, kept: tail };
     }, rebooted);
-    row("no anchor", ({ shard }) => {
+    row("no anchor [fault 29]", ({ shard }) => {
       rmSync(join(shard, "anchor"));
       return { verdict: "clean" };
     }, rebooted);
-    row("an empty anchor", ({ shard }) => {
+    row("an empty anchor [fault 31]", ({ shard }) => {
       writeFileSync(join(shard, "anchor"), "");
       return { verdict: "clean" };
     }, rebooted);
-    row("both anchor slots destroyed", ({ shard }) => {
+    row("both anchor slots destroyed [fault 29]", ({ shard }) => {
       for (const slot of SLOTS) overwrite(join(shard, "anchor"), slot, filled(512, 3));
       return { verdict: "clean" };
     }, rebooted);
     for (const slot of SLOTS) {
-      row(`the anchor's slot at ${slot} destroyed`, ({ shard }) => {
+      row(`the anchor's slot at ${slot} destroyed [fault 29]`, ({ shard }) => {
         flip(join(shard, "anchor"), slot + 90, 5);
         return { verdict: "clean" };
       }, rebooted);
     }
     for (const moment of ["20", "30", "45", "60", "80"]) {
-      row(`the anchor of the moment when ${moment} were written`, ({ shard, anchors }) => {
+      row(`the anchor of the moment when ${moment} were written [fault 37]`, ({ shard, anchors }) => {
         writeFileSync(join(shard, "anchor"), anchors.get(moment)!);
         return { verdict: "clean" };
       }, rebooted);
     }
     for (const slot of SLOTS) {
-      row(`the state's slot at ${slot} destroyed`, ({ shard }) => {
+      row(`the state's slot at ${slot} destroyed [fault 29a]`, ({ shard }) => {
         flip(join(shard, "state"), slot + 44, 1);
         return { verdict: "clean" };
       }, rebooted);
     }
-    row("both state slots destroyed", ({ shard }) => {
+    row("both state slots destroyed [fault 29a]", ({ shard }) => {
       for (const slot of SLOTS) flip(join(shard, "state"), slot + 44, 1);
       return { verdict: "corrupt" };
     }, rebooted);
@@ -152,7 +152,7 @@ for (const how of ["closed", "killed"] as const) {
       rmSync(indexOf(active));
       return { verdict: "clean" };
     }, rebooted);
-    row("an empty index", ({ active }) => {
+    row("an empty index [fault 31]", ({ active }) => {
       writeFileSync(indexOf(active), "");
       return { verdict: "clean" };
     }, rebooted);
@@ -165,12 +165,12 @@ for (const how of ["closed", "killed"] as const) {
       flip(batch.file, batch.position + 70);
       return { verdict: "clean", gaps: [[batch.first, batch.last]] };
     }, rebooted);
-    row("files of somebody else", ({ shard }) => {
+    row("files of somebody else [fault 34]", ({ shard }) => {
       const names = ["00000000000000000000.log~", "notes.txt", "00000000000000000000.index", "1.log", "state.tmp"];
       for (const name of names) writeFileSync(join(shard, name), "x");
       return { verdict: "clean", untouched: names };
     }, rebooted);
-    row("no segment in the middle", ({ segments, batches }) => {
+    row("no segment in the middle [fault 32]", ({ segments, batches }) => {
       const gone = batches.filter(({ file }) => file === segments[1]);
       rmSync(segments[1]);
       return { verdict: "clean", gaps: [[gone[0].first, gone.at(-1)!.last]] };
@@ -180,17 +180,17 @@ for (const how of ["closed", "killed"] as const) {
   const sure = how === "closed" ? [false, true] : [false];
   for (const rebooted of sure) {
     for (const [where, at] of [["records", 70], ["checksum", 18], ["base offset", 7], ["length", 11]] as const) {
-      row(`a flipped bit in the last batch's ${where}`, ({ active, last }) => {
+      row(`a flipped bit in the last batch's ${where} [fault 27]`, ({ active, last }) => {
         flip(active, last.position + at);
         return { verdict: "corrupt", gaps: [[last.first, last.last]] };
       }, rebooted);
     }
-    row("a flipped bit in the last segment, not in the last batch", ({ active, batches }) => {
+    row("a flipped bit in the last segment, not in the last batch [fault 26]", ({ active, batches }) => {
       const batch = batches.filter(({ file }) => file === active).at(-2)!;
       flip(active, batch.position + 70);
       return { verdict: "clean", gaps: [[batch.first, batch.last]] };
     }, rebooted);
-    row("no last segment", ({ active, batches }) => {
+    row("no last segment [fault 33]", ({ active, batches }) => {
       rmSync(active);
       return { verdict: "loss", refused: "DATA_LOSS", records: batches.find(({ file }) => file === active)!.first };
     }, rebooted);
@@ -199,7 +199,7 @@ for (const how of ["closed", "killed"] as const) {
       return { verdict: "loss", refused: "DATA_LOSS", records: 0 };
     }, rebooted);
     for (const bytes of [1, 150]) {
-      row(`the last segment ${bytes} bytes shorter`, ({ active, batches, last }) => {
+      row(`the last segment ${bytes} bytes shorter [fault 33]`, ({ active, batches, last }) => {
         shorten(active, bytes);
         const left = batches.filter(({ file, position, bytes: size }) =>
           file === active && position + size <= last.position + last.bytes - bytes
@@ -223,7 +223,7 @@ const lost = (what: string, damage: Row["damage"]): void =>
 const at = (batches: readonly StoredBatch[], offset: number): StoredBatch =>
   batches.find(({ first, last }) => first <= offset && offset <= last)!;
 for (const [what, keep] of [["nothing", 0], ["half a header", 30], ["half a batch", 100]] as const) {
-  lost(`the last batch is torn: ${what} of it is left`, ({ active, last }) => {
+  lost(`the last batch is torn: ${what} of it is left [faults 15, 19, 20]`, ({ active, last }) => {
     const tail = bytesFrom(active, last.position).slice(0, keep);
     shorten(active, last.bytes - keep);
     return keep === 0
@@ -231,21 +231,24 @@ for (const [what, keep] of [["nothing", 0], ["half a header", 30], ["half a batc
       : { verdict: "torn", records: last.first, cutBytes: keep, kept: tail };
   });
 }
-lost("the last batch is zeros", ({ active, last }) => {
+lost("the last batch is zeros [faults 17, 19]", ({ active, last }) => {
   overwrite(active, last.position, zeros(last.bytes));
   return { verdict: "torn", records: last.first, cutBytes: last.bytes };
 });
-lost("a batch in the middle of what was not synced is zeros, those behind it are there", ({ active, batches }) => {
-  const batch = batches.find(({ file }) => file === active)!;
-  overwrite(active, batch.position, zeros(batch.bytes));
-  const rest = bytesFrom(active, batch.position);
-  return { verdict: "loss", records: batch.first, cutBytes: rest.length, kept: rest };
-});
-lost("the last segment is gone", ({ active, batches }) => {
+lost(
+  "a batch in the middle of what was not synced is zeros, those behind it are there [fault 21]",
+  ({ active, batches }) => {
+    const batch = batches.find(({ file }) => file === active)!;
+    overwrite(active, batch.position, zeros(batch.bytes));
+    const rest = bytesFrom(active, batch.position);
+    return { verdict: "loss", records: batch.first, cutBytes: rest.length, kept: rest };
+  },
+);
+lost("the last segment is gone [faults 19, 33]", ({ active, batches }) => {
   rmSync(active);
   return { verdict: "clean", records: batches.find(({ file }) => file === active)!.first };
 });
-lost("the last segment is there, what lies before it is torn", ({ active, segments, batches }) => {
+lost("the last segment is there, what lies before it is torn [fault 21]", ({ active, segments, batches }) => {
   const before = segments.at(-2)!;
   const batch = batches.filter(({ file }) => file === before).at(-1)!;
   assert.ok(batch.first >= 60);
@@ -259,7 +262,7 @@ lost("a flipped bit in what was synced long ago", ({ batches }) => {
   flip(batch.file, batch.position + 70);
   return { verdict: "clean", gaps: [[batch.first, batch.last]] };
 });
-lost("what was synced is cut", ({ segments, batches }) => {
+lost("what was synced is cut [fault 19]", ({ segments, batches }) => {
   const batch = at(batches, 55);
   for (const segment of segments.filter((file) => file > batch.file)) rmSync(segment);
   const content = readFileSync(batch.file);

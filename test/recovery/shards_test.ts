@@ -76,7 +76,7 @@ describe("the damage of one shard", () => {
 });
 
 describe("files of another shard or log", () => {
-  it("are not read as this one's", () =>
+  it("are not read as this one's [fault 35]", () =>
     useShards(async (directory) => {
       const moved = join(directory, "moved");
       cpSync(join(directory, "log-0"), moved, { recursive: true });

@@ -36,7 +36,7 @@ function assertReached(counts: readonly number[], ends: readonly number[]): void
 describe("a writer that is killed at any moment", () => {
   for (const runtime of RUNTIMES) {
     it(
-      `loses nothing acknowledged, keeps the order, doubles nothing: ${runtime}`,
+      `loses nothing acknowledged, keeps the order, doubles nothing: ${runtime} [fault 41: started from Node]`,
       { skip: whySkipped() },
       () =>
         useDirectory(async (parent) => {

@@ -189,7 +189,7 @@ describe("damage in front of a scan", () => {
     }
   });
 
-  it("takes no memory for what a header claims", async () => {
+  it("takes no memory for what a header claims [fault 48]", async () => {
     const claims = [2 ** 31 - 1, MAX_BATCH_BYTES - 12, 10_000_000, -1, -(2 ** 31)];
     for (const batchLength of claims) {
       const content = concat(batches[0], referenceBatch({ baseOffset: 1, batchLength }), batches[2]);
@@ -209,7 +209,7 @@ describe("damage in front of a scan", () => {
 });
 
 describe("a bit that a read flips once", () => {
-  it("is read again and no damage", async () => {
+  it("is read again and no damage [fault 23]", async () => {
     const random = makeRandom(seed);
     for (let i = 0; i < 400; i++) {
       const chunkBytes = CHUNKS[random(CHUNKS.length)];

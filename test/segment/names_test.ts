@@ -23,7 +23,7 @@ describe("a segment's name", () => {
     assert.deepEqual(segmentBases(names), bases.sort((a, b) => a - b));
   });
 
-  it("is nobody else's: such files are left alone", () => {
+  it("is nobody else's: such files are left alone [fault 34]", () => {
     const foreign = [
       entry("0.log"),
       entry("0000000000000000000.log"),

@@ -168,7 +168,7 @@ describe("backpressure over several shards", () => {
       assert.equal(b.nextOffset, 50);
     }));
 
-  it("lets every shard go on under a load that is many times the budget", () =>
+  it("lets every shard go on under a load that is many times the budget [fault 57]", () =>
     useLog(options, async (log) => {
       const count = 200;
       const fill = async (id: number): Promise<void> => {

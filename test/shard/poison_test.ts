@@ -46,7 +46,7 @@ async function useBreakable(
 }
 
 describe("a failed write", () => {
-  it("rejects everybody who waits, tells onError once, and refuses what comes later", () =>
+  it("rejects everybody who waits, tells onError once, and refuses what comes later [fault 1]", () =>
     useBreakable({ maxBufferPerShard: 4000 }, async ({ log, errors, breakDisk }) => {
       const shard = log.shard(0);
       breakDisk(failFrom(1, writes(".log")));
@@ -118,7 +118,7 @@ describe("a failed write", () => {
       assert.equal(errors.length, 1);
     }));
 
-  it("is DISK_FULL where the disk is full", () =>
+  it("is DISK_FULL where the disk is full [fault 6]", () =>
     useBreakable({}, async ({ log, errors, breakDisk }) => {
       breakDisk(failFrom(1, writes(".log"), "NO_SPACE"));
       const appended = log.append({ value: "lost" });
@@ -194,7 +194,7 @@ describe("a failed write", () => {
 
 describe("a failed sync", () => {
   for (const durability of ["os", "disk"] as const) {
-    it(`is never tried again, and poisons a log of rung ${durability}`, () =>
+    it(`is never tried again, and poisons a log of rung ${durability} [fault 10]`, () =>
       useBreakable({ durability }, async ({ log, vfs, errors, breakDisk }) => {
         breakDisk(failFrom(1, syncs(".log")));
         const shard = log.shard(0);
@@ -212,7 +212,7 @@ describe("a failed sync", () => {
       }));
   }
 
-  it("of the segment before, in the background, poisons at the next chance", () =>
+  it("of the segment before, in the background, poisons at the next chance [fault 11]", () =>
     useBreakable({ segmentBytes: 2000, stride: 1 }, async ({ log, vfs, breakDisk }) => {
       breakDisk(failFrom(1, syncs("00.log")));
       const shard = log.shard(0);
@@ -225,7 +225,7 @@ describe("a failed sync", () => {
 });
 
 describe("a failure of the other files", () => {
-  it("of the index never stops the log", () =>
+  it("of the index never stops the log [fault 7]", () =>
     useBreakable({}, async ({ log, errors, breakDisk }) => {
       const shard = log.shard(0);
       breakDisk(failFrom(1, writes(".idx"), "NO_SPACE"));
@@ -239,7 +239,7 @@ describe("a failure of the other files", () => {
       assert.deepEqual(await texts(log.read({ last: 2 })), ["8", "9"]);
     }));
 
-  it("of the index at a roll never stops the log", () =>
+  it("of the index at a roll never stops the log [fault 7]", () =>
     useBreakable({ segmentBytes: 2000, stride: 1 }, async ({ log, errors, breakDisk }) => {
       const shard = log.shard(0);
       breakDisk(failFrom(1, ({ kind, path }) => kind === "create" && path.endsWith(".idx")));
@@ -249,7 +249,7 @@ describe("a failure of the other files", () => {
       assert.deepEqual(values.map((value) => value!.trim()), Array.from({ length: 7 }, (_, i) => `${i + 3}`));
     }));
 
-  it("of the anchor stops acknowledgements", () =>
+  it("of the anchor stops acknowledgements [fault 7]", () =>
     useBreakable({}, async ({ log, errors, breakDisk }) => {
       breakDisk(failFrom(1, writes("/anchor")));
       const shard = log.shard(0);
@@ -276,7 +276,7 @@ describe("a failure of the other files", () => {
       }));
   }
 
-  it("of a directory that cannot be synced is a failed sync", () =>
+  it("of a directory that cannot be synced is a failed sync [fault 11]", () =>
     useDirectory(async (directory) => {
       const vfs = new ControlledVfs();
       const log = await openLog(directory, { vfs, topic: "log" });
@@ -287,7 +287,7 @@ describe("a failure of the other files", () => {
       await log.close();
     }));
 
-  it("of a segment that cannot be created poisons the shard", () =>
+  it("of a segment that cannot be created poisons the shard [fault 7]", () =>
     useBreakable({ segmentBytes: 2000, stride: 1 }, async ({ log, breakDisk }) => {
       const shard = log.shard(0);
       breakDisk(failFrom(1, ({ kind, path }) => kind === "create" && path.endsWith(".log"), "TOO_MANY_FILES"));

@@ -1,5 +1,4 @@
 /** What a program does with an open log: one function an operation, drawn by weight. */
-import type { CrashKind } from "../../adapters/memory.ts";
 import type { Rung } from "../../src/options.ts";
 import { BACKPRESSURE, type Shard } from "../../src/shard/shard_types.ts";
 import { type Made, pack } from "./records.ts";
@@ -10,7 +9,6 @@ import { ensure } from "./violation.ts";
 type Operation = (sim: Simulation) => Promise<void> | void;
 
 const RUNGS: readonly Rung[] = ["os", "disk"];
-export const CRASHES: readonly CrashKind[] = ["process", "power"];
 
 function make(sim: Simulation, shard: Shard): Made {
   const now = sim.clock.now();
@@ -150,12 +148,24 @@ const WEIGHT = OPERATIONS.reduce((sum, [weight]) => sum + weight, 0);
 /** Does one operation. */
 export async function operate(sim: Simulation): Promise<void> {
   let rest = sim.random.below(WEIGHT);
-  const [, name, run] = OPERATIONS.find(([weight]) => (rest -= weight) < 0)!;
-  sim.phase = name;
+  await run(sim, OPERATIONS.find(([weight]) => (rest -= weight) < 0)!);
+}
+
+/** Does one more operation, each kind as likely as the others, and lets the machine stop in its first steps. */
+export async function operateAndCrash(sim: Simulation): Promise<void> {
+  if (sim.vfs.stopped) return;
+  const operation = sim.random.pick(OPERATIONS);
+  sim.crashAt(sim.vfs.operations + 1 + sim.random.below(8));
+  await run(sim, operation);
+  if (!sim.vfs.stopped) await sim.yield(30);
+}
+
+async function run(sim: Simulation, [, name, operation]: (typeof OPERATIONS)[number]): Promise<void> {
+  sim.enter(name);
   sim.operations++;
   sim.tally.add(`operation: ${name}`);
   sim.trace?.(`${sim.operations} ${name}`);
-  if (!sim.isDishonest || !HONEST_ONLY.includes(name)) await run(sim);
+  if (!sim.isDishonest || !HONEST_ONLY.includes(name)) await operation(sim);
   if (sim.random.chance(0.5)) await sim.yield(sim.random.below(20));
   sim.observe();
 }

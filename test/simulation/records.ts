@@ -28,6 +28,19 @@ const utf8 = new TextEncoder();
 const USER_BYTES: readonly Uint8Array[] = USERS.map((user) => utf8.encode(user));
 const NO_HEADERS: Headers = [];
 
+/** Values are small and many: they are cut from one piece of memory. */
+const SLAB_BYTES = 64 * 1024;
+let slab: Uint8Array = new Uint8Array(0);
+let slabUsed = 0;
+
+function cut(bytes: number): Uint8Array {
+  if (slabUsed + bytes > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  return slab.subarray(slabUsed, slabUsed += bytes);
+}
+
 /** Makes records of random shape. */
 export class RecordMaker {
   readonly #random: SeededRandom;
@@ -78,7 +91,7 @@ export class RecordMaker {
 
   /** Bytes that say which record they belong to, and at which place. */
   #bytes(number: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length + 4);
+    const bytes = cut(length + 4);
     for (let i = 4; i < bytes.length; i++) bytes[i] = (number * 31 + i * 7) & 0xff;
     bytes[0] = number >>> 24;
     bytes[1] = number >>> 16;

@@ -9,7 +9,11 @@ import type { Simulation } from "./simulation.ts";
 import { ensure } from "./violation.ts";
 
 /** Checks a log that was opened on such a disk. Answers false where the log can only be read from now on. */
-export async function checkSalvage(sim: Simulation, isLossAccepted: boolean): Promise<boolean> {
+export async function checkSalvage(
+  sim: Simulation,
+  isLossAccepted: boolean,
+  wasInterrupted: boolean,
+): Promise<boolean> {
   let isUsable = true;
   for (const report of sim.log!.recovery) {
     const model = sim.models[report.shard];
@@ -19,7 +23,7 @@ export async function checkSalvage(sim: Simulation, isLossAccepted: boolean): Pr
       `shard ${model.id} recovered: ${report.verdict}, ${report.cutBytes} bytes cut, ends at ${shard.nextOffset}`,
     );
     const readable = await readWhatIsThere(sim, model);
-    checkLoss(sim, model, report, readable, isLossAccepted);
+    checkLoss(sim, model, report, readable, isLossAccepted || wasInterrupted);
     ensure(
       shard.nextOffset <= model.history.length,
       () => `shard ${model.id} ends at ${shard.nextOffset}, its history at ${model.history.length}`,
@@ -52,12 +56,13 @@ function checkLoss(
   model: ShardModel,
   { verdict }: RecoveryReport,
   readable: number,
-  isLossAccepted: boolean,
+  isTold: boolean,
 ): void {
   if (sim.settings.profile !== "weak" || readable >= model.floor(sim.crashed)) return;
-  sim.tally.add(`loss on a weak disk: ${isLossAccepted ? "DATA_LOSS" : verdict}`);
+  sim.tally.add(`loss on a weak disk: ${verdict === "clean" && isTold ? "told by an earlier opening" : verdict}`);
+  // An opening that was interrupted, or that asked for consent, has cut the tail, and knew why.
   ensure(
-    isLossAccepted || verdict !== "clean",
+    isTold || verdict !== "clean",
     () => `shard ${model.id} lost records from ${readable} to ${model.floor(sim.crashed) - 1} and says nothing`,
   );
 }

@@ -1,6 +1,7 @@
 /** Runs one schedule from its seed: several lives of a log, each ended by a crash or a close. */
+import process from "node:process";
 import { close, crash, describeFailure, recover } from "./lifecycle.ts";
-import { CRASHES, operate } from "./operations.ts";
+import { operate, operateAndCrash } from "./operations.ts";
 import { drawSettings, randomOf, type Settings } from "./settings.ts";
 import { Simulation } from "./simulation.ts";
 import { Tally } from "./tally.ts";
@@ -10,6 +11,8 @@ import { ensure } from "./violation.ts";
 export interface ScheduleResult {
   readonly settings: Settings;
   readonly tally: Tally;
+  /** Done on the log. */
+  readonly operations: number;
   /** What went wrong, and how to see it again; `undefined` where all is well. */
   readonly failure: string | undefined;
 }
@@ -38,23 +41,32 @@ export async function runSchedule(seed: number, options: ScheduleOptions = {}): 
     trace?.(error instanceof Error ? error.stack ?? error.message : String(error));
   }
   count(sim);
-  return { settings, tally, failure };
+  return { settings, tally, operations: sim.operations, failure };
 }
 
 async function live(sim: Simulation): Promise<void> {
   while (sim.operations < sim.settings.operations) {
-    if (!await recover(sim)) return await giveUp(sim);
-    await liveOnce(sim);
+    if (await recover(sim)) await liveOnce(sim);
+    else await giveUp(sim);
   }
-  if (!await recover(sim)) return await giveUp(sim);
-  await close(sim);
+  if (await recover(sim)) {
+    await close(sim);
+    checkContract(sim);
+  } else await giveUp(sim);
+}
+
+function checkContract(sim: Simulation): void {
   const { violations } = sim.vfs;
   ensure(violations.length === 0, () => `the engine broke the file contract: ${violations[0].message}`);
 }
 
+/** Nothing more can be written to this log: the schedule goes on with another one, on an empty disk. */
 async function giveUp(sim: Simulation): Promise<void> {
   sim.tally.add(`life: given up on a ${sim.settings.profile} disk`);
   await sim.settle(sim.log?.close() ?? Promise.resolve());
+  checkContract(sim);
+  countMachine(sim);
+  sim.startOver();
 }
 
 /** From an open log to its end. */
@@ -62,54 +74,89 @@ async function liveOnce(sim: Simulation): Promise<void> {
   const { random } = sim;
   const ending = random.below(10);
   const inTheMiddle = ending < 5;
-  if (inTheMiddle) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([40, 150])));
-  for (let left = 8 + random.below(10); left > 0 && !sim.vfs.stopped; left--) await operate(sim);
-  if (inTheMiddle && !sim.vfs.stopped) {
+  const isPointed = ending < 2;
+  if (inTheMiddle && !isPointed) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([100, 400])));
+  const left = sim.settings.operations - sim.operations;
+  const end = sim.operations + Math.min(left, 12 + random.below(18));
+  while (sim.operations < end && !sim.vfs.stopped) await operate(sim);
+  if (isPointed) await operateAndCrash(sim);
+  else if (inTheMiddle && !sim.vfs.stopped) {
     // What is still to be written meets the crash too.
     if (random.chance(0.5)) return await close(sim);
   }
   if (ending < 8) {
-    if (!sim.vfs.stopped) sim.phase = "idleness";
-    await crash(sim, random.pick(CRASHES));
+    if (!sim.vfs.stopped) sim.enter("idleness");
+    await crash(sim);
   } else await close(sim);
 }
 
 function count(sim: Simulation): void {
-  const { tally, settings, vfs } = sim;
-  const { faults, inFlight, powerLoss } = vfs.report;
+  const { tally, settings } = sim;
   tally.add(`schedule: ${settings.profile}`);
   tally.add(`schedule: ${settings.vfs.async === false ? "answered at once" : "answered later"}`);
   tally.add("schedule: lives", sim.life);
-  tally.addAll("fault", faults);
-  tally.addAll("in flight at a crash", inFlight);
-  tally.addAll("power loss", powerLoss);
+  if (sim.recoveriesCrashed > 0) tally.add("schedule: with a crash inside recovery");
+  countMachine(sim);
+}
+
+/** Adds up what the simulated machine did. */
+function countMachine(sim: Simulation): void {
+  const { tally, vfs } = sim;
+  sim.countFaults();
+  tally.addAll("in flight at a crash", vfs.report.inFlight);
+  tally.addAll("power loss", vfs.report.powerLoss);
 }
 
 /** What came of many schedules. */
 export interface RunResult {
   readonly tally: Tally;
+  readonly schedules: number;
   readonly failures: readonly string[];
-  readonly msPerSchedule: number;
+  /** Of one schedule. */
+  readonly fewestOperations: number;
+  /** Of one schedule. */
+  readonly fewestShards: number;
+  /** Of the processor, on all threads. */
+  readonly cpuMs: number;
 }
 
+/** Which seeds a run takes, so that several processes can share the work. */
+export interface Seeds {
+  readonly first: number;
+  readonly count: number;
+  /** @default {1} */
+  readonly step?: number;
+}
+
+/** A run ends early after so many. */
+const MAX_FAILURES = 5;
+
 /**
- * Runs `count` schedules with the seeds from `start` on, so that several processes can share the work.
+ * Runs a schedule for each seed.
  *
- * @param maxFailures Ends early after so many.
+ * @param goesOn Told after every schedule how many are done; false ends the run.
  */
-export async function runSchedules(start: number, count: number, maxFailures = 5): Promise<RunResult> {
+export async function runSchedules(seeds: Seeds, goesOn: (done: number) => boolean = () => true): Promise<RunResult> {
+  const { first, count, step = 1 } = seeds;
   const tally = new Tally();
   const failures: string[] = [];
-  const began = performance.now();
-  let done = 0;
+  const began = process.cpuUsage();
+  let fewestOperations = Infinity;
+  let fewestShards = Infinity;
+  let schedules = 0;
   // Capturing stacks of the errors that are part of a schedule would cost a quarter of the time.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
-  for (; done < count && failures.length < maxFailures; done++) {
-    const result = await runSchedule(start + done);
+  while (schedules < count && failures.length < MAX_FAILURES) {
+    const result = await runSchedule(first + schedules * step);
+    schedules++;
     tally.merge(result.tally);
     if (result.failure !== undefined) failures.push(result.failure);
+    else fewestOperations = Math.min(fewestOperations, result.operations);
+    fewestShards = Math.min(fewestShards, result.settings.shards);
+    if (!goesOn(schedules)) break;
   }
   Error.stackTraceLimit = stackTraceLimit;
-  return { tally, failures, msPerSchedule: (performance.now() - began) / Math.max(1, done) };
+  const { user, system } = process.cpuUsage(began);
+  return { tally, schedules, failures, fewestOperations, fewestShards, cpuMs: (user + system) / 1000 };
 }

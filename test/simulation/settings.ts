@@ -1,5 +1,12 @@
 /** What a seed decides about a schedule before it begins. */
-import { type Fault, type MemoryOptions, type SeededRandom, seededRandom } from "../../adapters/memory.ts";
+import {
+  type CrashModel,
+  type Fault,
+  type MemoryOptions,
+  type SeededFaults,
+  type SeededRandom,
+  seededRandom,
+} from "../../adapters/memory.ts";
 import type { OpenOptions } from "../../src/options.ts";
 
 /**
@@ -37,6 +44,7 @@ const ERRORS: readonly Fault[] = [
   { kind: "delay", turns: 12 },
 ];
 
+const LYING_SYNC: readonly Fault[] = [{ kind: "lyingSync" }];
 const LIES: readonly Fault[] = [
   { kind: "lyingSync" },
   { kind: "lyingSync" },
@@ -46,7 +54,23 @@ const LIES: readonly Fault[] = [
   { kind: "misdirectedWrite", byBytes: -100 },
   { kind: "flippedBit" },
 ];
-const FAULTS: { readonly [profile in Profile]?: readonly Fault[] } = { errors: ERRORS, lying: LIES };
+/** Each record is written by itself, and the next one does not wait for it. */
+const HASTY: OpenOptions = { flushBytes: 100, stride: 1, flushIntervalMs: 0, durability: "os" };
+
+/** Sectors that hold acknowledged records are rewritten all the time. */
+const SAFE: OpenOptions = { flushBytes: 100, stride: 1, durability: "disk" };
+
+/** On a weak disk more comes out than old or new. */
+const SPOILING: NonNullable<CrashModel["weights"]> = {
+  kept: 1,
+  dropped: 1,
+  torn: 3,
+  sectors: 1,
+  blocks: 1,
+  zeros: 3,
+  garbage: 3,
+  stale: 3,
+};
 
 /** Own chance for the schedule: apart from that of the simulated machine, which has the plain seed. */
 export function randomOf(seed: number): SeededRandom {
@@ -56,23 +80,26 @@ export function randomOf(seed: number): SeededRandom {
 /** Draws a frame. */
 export function drawSettings(seed: number, random: SeededRandom): Settings {
   const draw = random.below(20);
-  const profile: Profile = draw < 5 ? "errors" : draw === 5 ? "weak" : draw === 6 ? "lying" : "crashes";
+  const profile: Profile = draw < 4 ? "errors" : draw < 8 ? "weak" : draw < 10 ? "lying" : "crashes";
   const shards = random.chance(0.75) ? 2 : 3;
   const invariant = random.chance(0.02) && (profile === "crashes" || profile === "errors");
+  const unknownInstance = random.chance(0.12);
+  const options = drawOptions(shards, random);
+  // Several writes in flight when the process ends: the only way in which a machine that cannot be told from another loses data.
+  const isHasty = unknownInstance && random.chance(0.5);
   return {
     seed,
     profile,
     shards,
-    options: drawOptions(shards, random),
+    options: isHasty ? { ...options, ...HASTY } : profile === "weak" ? { ...options, ...SAFE } : options,
     vfs: {
       seed,
-      async: random.chance(0.3) ? random.pick([0.3, 1]) : false,
-      unknownInstance: random.chance(0.1),
+      async: isHasty ? 1 : random.chance(0.3) ? random.pick([0.3, 1]) : false,
+      unknownInstance,
+      ...(profile === "weak" ? { crash: { weights: SPOILING } } : {}),
       ...(invariant ? { history: /anchor$/ } : {}),
       strict: profile === "weak",
-      ...(FAULTS[profile] === undefined
-        ? {}
-        : { faults: { probability: drawProbability(profile, random), faults: FAULTS[profile] } }),
+      ...(profile === "errors" || profile === "lying" ? { faults: drawFaults(profile, random) } : {}),
     },
     burst: random.pick([4, 8, 20]),
     operations: random.chance(0.95) ? 30 : 60,
@@ -81,8 +108,10 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
   };
 }
 
-function drawProbability(profile: Profile, random: SeededRandom): number {
-  return profile === "lying" ? random.pick([0.01, 0.05]) : random.pick([0.002, 0.01]);
+function drawFaults(profile: "errors" | "lying", random: SeededRandom): SeededFaults {
+  if (profile === "errors") return { probability: random.pick([0.002, 0.01]), faults: ERRORS };
+  if (random.chance(0.25)) return { probability: 0.5, faults: LYING_SYNC };
+  return { probability: random.pick([0.02, 0.08]), faults: LIES };
 }
 
 function drawOptions(shards: number, random: SeededRandom): OpenOptions {
@@ -94,7 +123,7 @@ function drawOptions(shards: number, random: SeededRandom): OpenOptions {
     stride: random.pick([1, 2, 5, 64]),
     flushBytes: random.pick([100, 200, 600, 2000]),
     batchBytes: 200 + random.below(300),
-    segmentBytes: 1024 + random.below(random.pick([1024, 3072, 8192])),
+    segmentBytes: 1024 + random.below(random.pick([1024, 8192, 16_384])),
     ...(tight ? { maxBufferPerShard: 8192, maxBufferBytes: random.pick([8192, 16_384]) } : {}),
   };
 }

@@ -2,6 +2,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import {
   type CrashKind,
+  type FaultKind,
   type MemoryVfs,
   memoryVfs,
   type SeededRandom,
@@ -13,11 +14,12 @@ import { LogError } from "../../src/errors.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
 import { openWith } from "../../src/log/open.ts";
 import type { Engine, OpenOptions } from "../../src/options.ts";
-import type { ReadOptions } from "../../src/read/reader.ts";
+import type { ReadOptions } from "../../src/read/read_options.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import type { Shard } from "../../src/shard/shard_types.ts";
 import { ShardModel } from "./model.ts";
 import { type Expected, RecordMaker } from "./records.ts";
+import { stageOf } from "./phases.ts";
 import type { Settings } from "./settings.ts";
 import type { Tally } from "./tally.ts";
 import { describeError, Violation } from "./violation.ts";
@@ -31,10 +33,29 @@ export type Settled<T> = { readonly value: T } | { readonly error: unknown };
 /** No single call needs so many file operations. */
 const MAX_OPERATIONS = 100_000;
 
+/** What can strike, as counted. */
+export const FAULT_KINDS: readonly FaultKind[] = [
+  "errorBefore",
+  "errorAfter",
+  "shortWrite",
+  "delay",
+  "lostWrite",
+  "misdirectedWrite",
+  "lostSync",
+  "lyingSync",
+  "flippedBit",
+];
+
+function noFaults(): Record<FaultKind, number> {
+  return Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+}
+
 /** Codes of a disk that says it failed. */
 const FAILURES: readonly string[] = ["IO", "DISK_FULL", "POISONED", "LOCKED"];
 /** Codes of data that is not what it was. */
 const DAMAGE: readonly string[] = ["DATA_LOSS", "CORRUPT_BATCH", "CORRUPT_FILE", "NOT_A_LOG"];
+/** Where both manifests and a shard's directory are gone, the rest looks like a smaller log. */
+const LYING_DAMAGE: readonly string[] = [...DAMAGE, "CONFLICT"];
 
 /** Something that reads while others write, and is over when the log is. */
 export interface Companion {
@@ -55,7 +76,7 @@ export class Simulation {
   readonly tally: Tally;
   readonly clock: SimulatedClock = simulatedClock();
   readonly maker: RecordMaker;
-  readonly models: readonly ShardModel[];
+  models: readonly ShardModel[] = [];
   readonly trace: ((line: string) => void) | undefined;
   vfs: MemoryVfs;
   log: EmbeddedLog | undefined = undefined;
@@ -69,8 +90,12 @@ export class Simulation {
   /** A record that may be taken at any moment, of which nobody is told. One at a time. */
   waiting: Waiting | undefined = undefined;
   operations = 0;
+  /** Openings that a crash interrupted. */
+  recoveriesCrashed = 0;
   #crashAt = Infinity;
-  /** Faults that struck outside any operation of the schedule are those of this phase. */
+  #machines = 0;
+  #faults: Record<FaultKind, number> = noFaults();
+  /** What is under way: crashes and faults are counted by it. */
   phase = "creation";
 
   constructor(settings: Settings, random: SeededRandom, tally: Tally, trace?: (line: string) => void) {
@@ -79,8 +104,21 @@ export class Simulation {
     this.tally = tally;
     this.trace = trace;
     this.maker = new RecordMaker(random);
+    this.vfs = this.startOver();
+  }
+
+  /** A new machine with an empty disk. What the schedule had on the old one is forgotten. */
+  startOver(): MemoryVfs {
+    const { settings, trace } = this;
     this.models = Array.from({ length: settings.shards }, (_, id) => new ShardModel(id));
-    this.vfs = memoryVfs(settings.vfs);
+    this.vfs = memoryVfs({ ...settings.vfs, seed: settings.seed + this.#machines++ * 2 ** 41 });
+    this.log = undefined;
+    this.crashed = undefined;
+    this.pending = [];
+    this.companions = [];
+    this.waiting = undefined;
+    this.#faults = noFaults();
+    this.crashAt(Infinity);
     if (trace !== undefined) {
       this.vfs.onOperation(({ number, kind, path, target, position, bytes, error }) => {
         const where = kind === "read" || kind === "write"
@@ -93,6 +131,28 @@ export class Simulation {
           `    ${number} ${kind} ${path}${where}${to}${error === undefined ? "" : ` failed: ${describeError(error)}`}`,
         );
       });
+    }
+    return this.vfs;
+  }
+
+  /** What happens from here on belongs to this phase. */
+  enter(phase: string): void {
+    if (phase === this.phase) return;
+    this.countFaults();
+    this.phase = phase;
+  }
+
+  /** Counts the faults that struck since the last count. */
+  countFaults(): void {
+    if (this.settings.profile !== "errors" && this.settings.profile !== "lying") return;
+    const stage = stageOf(this.phase);
+    const { faults } = this.vfs.report;
+    for (const kind of FAULT_KINDS) {
+      const struck = faults[kind] - this.#faults[kind];
+      if (struck === 0) continue;
+      this.#faults[kind] = faults[kind];
+      this.tally.add(`fault: ${kind}`, struck);
+      this.tally.add(`fault while ${stage}: ${kind}`, struck);
     }
   }
 
@@ -118,16 +178,27 @@ export class Simulation {
   /** Waits in simulated time: where nothing but a timer can go on, time passes. */
   async settle<T>(promise: Promise<T>): Promise<Settled<T>> {
     let settled: Settled<T> | undefined;
-    const done = promise.then((value) => settled = { value }, (error: unknown) => settled = { error });
+    let wake = (): void => {};
+    promise.then((value) => {
+      settled = { value };
+      wake();
+    }, (error: unknown) => {
+      settled = { error };
+      wake();
+    });
     const limit = this.vfs.operations + MAX_OPERATIONS;
     this.vfs.crashAt(Math.min(this.#crashAt, limit));
     for (;;) {
-      let rest: NodeJS.Immediate;
-      await Promise.race([done, new Promise((resolve) => rest = setImmediate(resolve))]);
-      clearImmediate(rest!);
+      // Everything in the simulation runs in microtasks: at the next turn of the event loop, whoever still waits, waits for time.
+      await new Promise<void>((resolve) => {
+        const rest = setImmediate(resolve);
+        wake = () => {
+          clearImmediate(rest);
+          resolve();
+        };
+      });
       if (this.vfs.operations >= limit) throw new Violation(`a call never ends (${this.phase})`);
       if (settled !== undefined) return settled;
-      // Everything in the simulation runs in microtasks: whoever still waits, waits for time.
       const ms = this.clock.nextTimerMs;
       if (ms === undefined) throw new Violation(`a promise never settles (${this.phase})`);
       this.clock.advance(ms);
@@ -167,7 +238,9 @@ export class Simulation {
 
   /** What a disk that fails may lead to. Where nothing was lost, nobody may say so. */
   #isDue(code: string): boolean {
-    return this.isDishonest ? DAMAGE.includes(code) || FAILURES.includes(code) : FAILURES.includes(code);
+    const { profile } = this.settings;
+    const damage = profile === "lying" ? LYING_DAMAGE : profile === "weak" ? DAMAGE : [];
+    return damage.includes(code) || FAILURES.includes(code);
   }
 
   /** Runs something that answers at once, under the same rules. */

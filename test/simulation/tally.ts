@@ -4,6 +4,12 @@
 export class Tally {
   readonly counts: Map<string, number> = new Map();
 
+  static of(counts: Iterable<readonly [string, number]>): Tally {
+    const tally = new Tally();
+    for (const [name, count] of counts) tally.add(name, count);
+    return tally;
+  }
+
   add(name: string, count = 1): void {
     if (count !== 0) this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
@@ -22,17 +28,5 @@ export class Tally {
 
   get(name: string): number {
     return this.counts.get(name) ?? 0;
-  }
-
-  /** A line a group. */
-  toString(): string {
-    const groups = new Map<string, string[]>();
-    for (const name of [...this.counts.keys()].sort()) {
-      const at = name.indexOf(": ");
-      const group = name.slice(0, at);
-      if (!groups.has(group)) groups.set(group, []);
-      groups.get(group)!.push(`${name.slice(at + 2)} ${this.counts.get(name)}`);
-    }
-    return [...groups].map(([group, items]) => `${group}: ${items.join(", ")}`).join("\n");
   }
 }

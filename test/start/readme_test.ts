@@ -117,7 +117,7 @@ describe("README", () => {
     for (const name of named) assert.ok(name in scripts, `npm run ${name}`);
   });
 
-  for (const file of ["README.md", "docs/architecture.md", "docs/format.md"]) {
+  for (const file of ["README.md", "docs/architecture.md", "docs/format.md", "docs/reliability.md"]) {
     it(`has no dead link in ${file}`, () => {
       const markdown = readFileSync(join(ROOT, file), "utf8");
       for (const link of linksOf(markdown)) assert.ok(existsSync(join(ROOT, dirname(file), link)), link);

@@ -23,7 +23,7 @@ async function appendUntilFailure(log: MemoryLog, value = "x"): Promise<[acknowl
 
 describe("a planned fault", () => {
   for (const [leaves, left] of [["nothing", 2], ["half", 2], ["everything", 3]] as const) {
-    it(`fails the third write and leaves ${leaves}`, async () => {
+    it(`fails the third write and leaves ${leaves} [faults 1, 3, 4]`, async () => {
       const errors: LogError[] = [];
       const log = await openMemoryLog({ onError: (error) => errors.push(error) });
       log.plan({ fault: "writeFails", nth: 3, leaves });
@@ -38,7 +38,7 @@ describe("a planned fault", () => {
     });
   }
 
-  it("fills the disk, which stays full over a crash until there is room again", async () => {
+  it("fills the disk, which stays full over a crash until there is room again [faults 6, 8]", async () => {
     const log = await openMemoryLog();
     await log.append({ value: "first" });
     const free = log.plan({ fault: "diskFull", afterBytes: 1000 });
@@ -58,7 +58,7 @@ describe("a planned fault", () => {
     await fourth.close();
   });
 
-  it("fails a sync once, and the log does not try again", async () => {
+  it("fails a sync once, and the log does not try again [fault 10]", async () => {
     const log = await openMemoryLog({ durability: "disk", faults: [{ fault: "syncFails", nth: 2 }] });
     assert.deepEqual(await appendUntilFailure(log), [1, "IO"]);
     await assert.rejects(log.flush("disk"), { code: "POISONED" });
@@ -67,7 +67,7 @@ describe("a planned fault", () => {
     await again.close();
   });
 
-  it("lets a sync lie: after a power loss the log says that data is gone, and goes on only with consent", async () => {
+  it("lets a sync lie: after a power loss the log says that data is gone, and goes on only with consent [fault 12]", async () => {
     let refused = 0;
     for (let seed = 1; seed <= 20; seed++) {
       const log = await openMemoryLog({ seed, durability: "disk" });

@@ -1,0 +1,115 @@
+/** Mistakes in what is made durable, and when. */
+import { type Bug, bug } from "./bug.ts";
+
+const COMMITTER = "src/shard/committer.ts";
+const REPAIR = "src/recovery/repair.ts";
+
+export const SYNCING: readonly Bug[] = [
+  {
+    name: "no-directory-sync-after-create",
+    what: "The directory is not synced after a segment was created in it.",
+    edits: [
+      {
+        file: COMMITTER,
+        text: "await this.#options.vfs.syncDirectory(this.#options.directory);\n    } finally {",
+        replacement: "} finally {",
+      },
+      {
+        file: COMMITTER,
+        text: "this.#directoryDirty = false;\n    await this.#options.vfs.syncDirectory(this.#options.directory);",
+        replacement: "this.#directoryDirty = false;",
+      },
+    ],
+  },
+  bug(
+    "no-sync-after-truncate",
+    "Recovery cuts a tail and does not sync the cut.",
+    REPAIR,
+    "await log.sync();",
+    "",
+  ),
+  bug(
+    "quarantine-copy-not-synced",
+    "The copy of a torn tail is not durable when the tail is cut.",
+    REPAIR,
+    "await copy?.sync();",
+    "",
+  ),
+  bug(
+    "failed-sync-tried-again",
+    "A sync that failed is tried once more and then believed.",
+    COMMITTER,
+    "await this.#segment!.sync();",
+    "try { await this.#segment!.sync(); } catch { await this.#segment!.sync(); }",
+  ),
+  bug(
+    "failed-seal-sync-ignored",
+    "A finished segment that could not be synced stops nobody.",
+    COMMITTER,
+    "this.#sealError = { error };",
+    "void error;",
+  ),
+  bug(
+    "roll-without-sync",
+    "A segment is finished and never synced.",
+    COMMITTER,
+    "await finished.sync();",
+    "",
+  ),
+  bug(
+    "clean-mark-stays",
+    "The clean mark is still there while batches are appended.",
+    COMMITTER,
+    "fillState(slot, { ...state, clean: undefined })",
+    "fillState(slot, state)",
+  ),
+  bug(
+    "state-not-synced-at-begin",
+    "The first batch is written before the raised epoch is durable.",
+    COMMITTER,
+    "await this.#state.sync();\n    await this.#syncDirectory();",
+    "await this.#syncDirectory();",
+  ),
+  {
+    name: "clean-before-last-sync",
+    what: "The clean mark is durable before the last batches are.",
+    edits: [
+      {
+        file: "src/shard/shard_writer.ts",
+        text: "this.#syncTarget = this.nextOffset;\n        this.#kick();",
+        replacement: "this.#kick();",
+      },
+      {
+        file: COMMITTER,
+        text: "await this.begin();\n    await this.sync();",
+        replacement: "await this.begin();",
+      },
+      {
+        file: COMMITTER,
+        text: "await this.#state!.sync();\n    await this.free();",
+        replacement: "await this.#state!.sync();\n    await this.sync();\n    await this.free();",
+      },
+    ],
+  },
+  bug(
+    "unsynced-segment-forgotten",
+    "The segment before the last one, which a killed process may have left unsynced, is not synced by the next.",
+    "src/log/open_shard.ts",
+    "if (synced.nextOffset >= end.segment) return undefined;",
+    "if (synced.nextOffset >= 0) return undefined;",
+  ),
+  bug(
+    "manifest-written-in-place",
+    "The manifest is not durable when it gets its name.",
+    "src/log/manifest.ts",
+    "await file.write(bytes, 0);\n    await file.sync();",
+    "await file.write(bytes, 0);",
+  ),
+  bug(
+    "disk-waiters-resolved-early",
+    "A sync also resolves waiters whose records are written after it began.",
+    "src/shard/announcements.ts",
+    "this.#synced.reach(end);",
+    "this.#synced.reach(Infinity);",
+  ),
+];

@@ -1,0 +1,246 @@
+/**
+ * Steps through the intact batches of one shard, up to what is published at the moment.
+ *
+ * @module
+ */
+import { type BatchHeader, CONTROL, readHeader } from "../batch/format.ts";
+import { LogError } from "../errors.ts";
+import { BatchScanner } from "../segment/batch_scanner.ts";
+import { logPath } from "../segment/names.ts";
+import { type MaybePromise, VfsError, type VfsFile } from "../vfs.ts";
+import { ReadAhead, type ReadAheadOptions } from "./read_ahead.ts";
+import { resync } from "./resync.ts";
+import type { ShardView } from "./shard_view.ts";
+
+/** A range of offsets that a reader with `onCorrupt: "skip"` passed over. */
+export interface GapEvent {
+  /** Number of the shard. */
+  readonly shard: number;
+  /** First offset passed over. */
+  readonly from: number;
+  /** Last offset passed over, inclusive. */
+  readonly to: number;
+  /** Why, and where. */
+  readonly error: LogError;
+}
+
+/** Where and how to read. */
+export interface ShardBatchesOptions extends ReadAheadOptions {
+  /** First offset wanted. */
+  readonly from: number;
+  /** Undefined: stop at damage. */
+  readonly onGap: ((gap: GapEvent) => void) | undefined;
+}
+
+/** One pass over one shard. Stands on a batch after each `next()` that answered true. */
+export class ShardBatches {
+  readonly view: ShardView;
+  /** Offset of the next record wanted. Whoever takes a batch apart moves it on. */
+  nextOffset: number;
+  /** Holds the batch from {@linkcode ShardBatches.at}. */
+  bytes: Uint8Array = EMPTY;
+  at = 0;
+  readonly #options: ShardBatchesOptions;
+  #header: BatchHeader | undefined = undefined;
+  #file: VfsFile | undefined = undefined;
+  #source: ReadAhead | undefined = undefined;
+  #base = 0;
+  #scanner: BatchScanner | undefined = undefined;
+  /** Base offset that the next batch must have. */
+  #expected = 0;
+
+  constructor(view: ShardView, options: ShardBatchesOptions) {
+    this.view = view;
+    this.#options = options;
+    this.nextOffset = options.from;
+  }
+
+  /** The header of the batch it stands on. */
+  get header(): BatchHeader {
+    return this.#header!;
+  }
+
+  /**
+   * Steps to the next batch with wanted records, as far as its header tells. False where nothing more is published: it may be
+   * called again later.
+   */
+  next(): MaybePromise<boolean> {
+    this.#leave();
+    const scanner = this.#scanner;
+    if (scanner === undefined) return this.#nextSlow(undefined);
+    for (;;) {
+      const step = scanner.next();
+      if (step !== true) return this.#nextSlow(step);
+      const fault = this.#judge(scanner);
+      if (fault !== undefined) return this.#nextSlow(fault);
+      if (this.#header !== undefined) return true;
+    }
+  }
+
+  /** The records of the batch it stands on cannot be decoded: stops, or tells the gap and goes on behind it. */
+  async damaged(fault: string): Promise<void> {
+    const { baseOffset } = this.header;
+    this.#header = undefined;
+    await this.#damaged(fault, baseOffset);
+  }
+
+  /** Reports offsets of the batch it stands on that cannot be read, where the reader goes on behind them by itself. */
+  undecodable(from: number, fault: string): void {
+    const { baseOffset, lastOffset } = this.header;
+    this.#gap(from, lastOffset, this.#damage(baseOffset, fault), this.#scanner!.position);
+  }
+
+  /** Frees the file and the memory. */
+  async close(): Promise<void> {
+    this.#header = undefined;
+    this.#scanner = undefined;
+    this.bytes = EMPTY;
+    const source = this.#source;
+    const file = this.#file;
+    this.#file = this.#source = undefined;
+    await source?.close();
+    try {
+      await file?.close();
+    } catch (error) {
+      // What was read stays read.
+      if (!(error instanceof VfsError)) throw error;
+    }
+  }
+
+  /** Gives the memory back until the next step: for a shard that has nothing more at the moment. */
+  async rest(): Promise<void> {
+    this.#leave();
+    this.bytes = EMPTY;
+    await this.#source?.close();
+  }
+
+  #leave(): void {
+    if (this.#header === undefined) return;
+    this.nextOffset = Math.max(this.nextOffset, this.#header.lastOffset + 1);
+    this.#header = undefined;
+  }
+
+  /** Takes the batch that the scanner stands on, or passes it over. Answers what is wrong with it. */
+  #judge(scanner: BatchScanner): string | undefined {
+    const header = readHeader(scanner.bytes, scanner.at);
+    if (this.view.holes ? header.baseOffset < this.#expected : header.baseOffset !== this.#expected) {
+      return `its base offset is ${header.baseOffset}, not ${this.#expected}`;
+    }
+    this.#expected = header.lastOffset + 1;
+    if (header.lastOffset < this.nextOffset || header.count === 0 || (header.attributes & CONTROL) !== 0) {
+      this.nextOffset = Math.max(this.nextOffset, this.#expected);
+      return undefined;
+    }
+    this.bytes = scanner.bytes;
+    this.at = scanner.at;
+    this.#header = header;
+    return undefined;
+  }
+
+  /** Goes on from a step that was begun, or from a batch with a fault. */
+  async #nextSlow(begun: MaybePromise<boolean> | string | undefined): Promise<boolean> {
+    for (;;) {
+      if (this.#scanner === undefined && !await this.#openSegment()) return false;
+      const scanner = this.#scanner!;
+      let fault: string | undefined;
+      if (typeof begun === "string") fault = begun;
+      else {
+        const step = begun ?? scanner.next();
+        if (step instanceof Promise ? await step : step) fault = this.#judge(scanner);
+        else if (scanner.fault !== undefined) fault = scanner.fault;
+        else if (!await this.#atLimit(scanner)) return false;
+      }
+      begun = undefined;
+      if (fault !== undefined) await this.#damaged(fault, this.#expected);
+      if (this.#header !== undefined) return true;
+    }
+  }
+
+  /** Opens the segment that has the next offset, at the batch that has it. */
+  async #openSegment(): Promise<boolean> {
+    const { view } = this;
+    if (this.nextOffset >= view.publication.end.nextOffset) return false;
+    const base = await view.baseOf(this.nextOffset);
+    if (base === undefined || base > this.nextOffset) {
+      // The segment before is missing: what it held is a gap, named as such.
+      const first = base ?? view.publication.end.nextOffset;
+      this.#gap(
+        this.nextOffset,
+        first - 1,
+        `Cannot read shard ${view.id}: the files with these offsets are missing`,
+        0,
+      );
+      return base !== undefined && await this.#openSegment();
+    }
+    const index = await view.index(base);
+    const limit = await view.limit(base);
+    const at = index.samples.findOffset(this.nextOffset);
+    const sample = at < 0 ? { position: 0, baseOffset: base } : index.samples.sample(at);
+    const file = await view.vfs.open(logPath(view.directory, base), "read");
+    const { chunkBytes, pooled } = this.#options;
+    const source = new ReadAhead(file, { chunkBytes, pooled });
+    this.#file = file;
+    this.#source = source;
+    this.#base = base;
+    this.#expected = sample.baseOffset;
+    this.#scanner = new BatchScanner(file, sample.position, limit, { chunkBytes, reuse: pooled, source });
+    return true;
+  }
+
+  /** The scanner stands at its limit: more of the segment, the next segment, or nothing. */
+  async #atLimit(scanner: BatchScanner): Promise<boolean> {
+    const { view } = this;
+    // Of the time of the limit: meanwhile the segment may have grown, and another one begun.
+    const { segment } = view.publication.end;
+    const limit = await view.limit(this.#base);
+    if (limit > scanner.end) {
+      scanner.extend(limit);
+      return true;
+    }
+    if (this.#base === segment) return false;
+    const next = (await view.bases()).find((base) => base > this.#base);
+    if (next === undefined) return false;
+    await this.close();
+    if (next > this.#expected && !view.holes) {
+      const missing = `Cannot read shard ${view.id}: segment ${this.#base} ends early`;
+      if (next > this.nextOffset) this.#gap(this.nextOffset, next - 1, missing, scanner.end);
+    }
+    this.nextOffset = Math.max(this.nextOffset, next);
+    return this.nextOffset < view.publication.end.nextOffset;
+  }
+
+  /** A batch is damaged: stops, or tells the gap and goes on behind it. */
+  async #damaged(fault: string, from: number): Promise<void> {
+    const { view } = this;
+    const scanner = this.#scanner!;
+    const position = scanner.position;
+    const found = await resync(view, this.#file!, this.#base, position, scanner.end, from + 1);
+    const bases = await view.bases();
+    const nextBase = bases.find((base) => base > this.#base) ?? view.publication.end.nextOffset;
+    const to = (found?.baseOffset ?? nextBase) - 1;
+    const wanted = Math.max(from, this.nextOffset);
+    if (to >= wanted) this.#gap(wanted, to, this.#damage(from, fault), position);
+    this.nextOffset = Math.max(this.nextOffset, to + 1);
+    this.#expected = to + 1;
+    scanner.skipTo(found?.position ?? scanner.end);
+  }
+
+  #damage(from: number, fault: string): string {
+    return `Cannot read shard ${this.view.id}: the batch at offset ${from} is damaged: ${fault}`;
+  }
+
+  /** Reports offsets that cannot be read, or throws where the reader wants to stop there. */
+  #gap(from: number, to: number, message: string, position: number): void {
+    const file = logPath(this.view.directory, this.#base);
+    const error = new LogError(
+      "CORRUPT_BATCH",
+      `${message} (offsets ${from} to ${to}, ${file}, position ${position}); read on with onCorrupt: "skip"`,
+      { shard: this.view.id, file, position, range: [from, to] },
+    );
+    if (this.#options.onGap === undefined) throw error;
+    this.#options.onGap({ shard: this.view.id, from, to, error });
+    this.nextOffset = to + 1;
+  }
+}
+
+const EMPTY = new Uint8Array(0);

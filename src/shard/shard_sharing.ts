@@ -1,0 +1,80 @@
+/**
+ * A shard's side of its producers in other threads.
+ *
+ * @module
+ */
+import { ClaimBlock, type Failure } from "../claims/claim_block.ts";
+import type { ProducerMemory } from "../claims/producer_memory.ts";
+import type { LogError } from "../errors.ts";
+import type { AppendBuffer } from "./append_buffer.ts";
+import { ClaimQueue } from "./claim_queue.ts";
+import { OwnClaims } from "./own_claims.ts";
+import type { ShardContext } from "./shard_context.ts";
+import { SharedAppends } from "./shared_appends.ts";
+
+/** What a shard needs to know of the log's producers. */
+export interface SharingContext {
+  /** How long a claim may stay unpublished, in milliseconds. */
+  readonly leaseMs: () => number;
+  readonly producer: (id: number) => ProducerMemory | undefined;
+  /** Something moved that producers wait for. */
+  readonly progressed: () => void;
+  /** A producer was locked out. */
+  readonly onInvalid: (error: LogError) => void;
+}
+
+/** Made when the first producer comes, and there until the shard stops. */
+export class ShardSharing {
+  readonly claims: ClaimBlock;
+  readonly queue: ClaimQueue;
+  readonly #context: SharingContext;
+
+  /**
+   * Turns a shard's buffer into a shared one.
+   *
+   * @param onDue Called when claims have to be looked at, as time has passed.
+   */
+  constructor(shard: ShardContext, buffer: AppendBuffer, synced: number, context: SharingContext, onDue: () => void) {
+    this.#context = context;
+    buffer.seal();
+    const claims = ClaimBlock.create(buffer.nextOffset, shard.epoch, synced);
+    this.claims = claims;
+    const { batchBytes, flushBytes } = shard.limits;
+    let queue: ClaimQueue | undefined;
+    buffer.share((earlier, account) => {
+      const own = new OwnClaims(claims, batchBytes, flushBytes, account, buffer.batches);
+      const { leaseMs, producer, onInvalid } = context;
+      const options = { shard: shard.id, claims, own, clock: shard.clock, leaseMs, producer, onDue, onInvalid };
+      queue = new ClaimQueue(options, earlier);
+      return new SharedAppends(claims, own, queue);
+    });
+    this.queue = queue!;
+  }
+
+  /** Takes over what was published, and answers how far everything is there to be written. */
+  collect(): number {
+    this.queue.collect();
+    return this.queue.readyEnd;
+  }
+
+  /** Whoever published what was written gets its slab back at once, and looks then. */
+  written(end: number): void {
+    this.claims.setReached("os", end);
+  }
+
+  synced(end: number): void {
+    this.claims.setReached("disk", end);
+    this.#context.progressed();
+  }
+
+  /** Nobody claims any more; resolves once everything claimed is there to be written. */
+  close(): Promise<void> {
+    this.claims.close();
+    return this.queue.settled();
+  }
+
+  stop(failure: Failure): void {
+    this.claims.stop(failure);
+    this.#context.progressed();
+  }
+}

@@ -1,0 +1,116 @@
+/** The choice between the page cache and direct writes, from what both are seen to do. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { DirectIo } from "../../src/options.ts";
+import { type WriteMode, WriteModeChoice } from "../../src/shard/write_mode.ts";
+import { ManualClock } from "./manual_clock.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const BODY = 4 * MEBIBYTE;
+
+/** A disk on which each mode has a speed, in MiB a millisecond. */
+class Disk {
+  readonly clock: ManualClock = new ManualClock();
+  readonly choice: WriteModeChoice;
+  readonly speed: Record<WriteMode, number> = { cached: 4, direct: 2 };
+  readonly modes: WriteMode[] = [];
+
+  constructor(directIo: DirectIo = "auto", isSynced = false) {
+    this.choice = new WriteModeChoice(this.clock, directIo, isSynced);
+  }
+
+  /** Writes so many MiB, body by body, and answers how many of them went past the page cache. */
+  write(mebibytes: number): number {
+    let direct = 0;
+    for (let written = 0; written < mebibytes; written += BODY / MEBIBYTE) {
+      const mode = this.choice.choose(BODY);
+      this.choice.begun();
+      this.clock.ms += BODY / MEBIBYTE / this.speed[mode];
+      this.choice.ended(BODY, mode);
+      if (mode === "direct") direct += BODY / MEBIBYTE;
+    }
+    return direct;
+  }
+}
+
+describe("the choice of a write's mode", () => {
+  it("is what the option says, whatever is measured", () => {
+    for (const [directIo, isSynced, direct] of [[true, false, 256], [false, false, 0], [false, true, 0]] as const) {
+      const disk = new Disk(directIo, isSynced);
+      disk.speed.direct = directIo ? 0.1 : 100;
+      assert.equal(disk.write(256), direct);
+    }
+  });
+
+  it("is direct where writes are synced anyway, but for small ones", () => {
+    const { choice } = new Disk("auto", true);
+    assert.deepEqual([choice.choose(BODY), choice.choose(255 * 1024)], ["direct", "cached"]);
+    assert.equal(new Disk(true).choice.choose(1), "direct", "without a choice a small one is direct as well");
+  });
+
+  it("tries the other mode once, and goes back where that is slower", () => {
+    const disk = new Disk();
+    assert.equal(disk.write(512), 32, "one window of 32 MiB");
+    assert.equal(disk.choice.choose(BODY), "cached");
+  });
+
+  it("stays with the other mode where that is faster, and leaves it once it is not", () => {
+    const disk = new Disk();
+    disk.speed.direct = 8;
+    assert.equal(disk.write(512), 512 - 32, "all but the first window");
+    disk.speed.direct = 1;
+    // Slower than what was measured of the page cache: the next window changes it.
+    assert.ok(disk.write(256) <= 64);
+    assert.equal(disk.choice.choose(BODY), "cached");
+  });
+
+  it("does not change for a difference that may be chance", () => {
+    const disk = new Disk();
+    disk.speed.direct = 4.2;
+    assert.equal(disk.write(256), 32);
+    assert.equal(disk.choice.choose(BODY), "cached");
+  });
+
+  it("tries again after more and more bytes, and finds a disk that has changed", () => {
+    const disk = new Disk();
+    // One trial at once, one after 1 GiB, one after 2 more.
+    assert.equal(disk.write(3.5 * 1024), 3 * 32);
+    disk.speed.direct = 8;
+    assert.ok(disk.write(8 * 1024) > 2 * 1024);
+    assert.equal(disk.choice.choose(BODY), "direct");
+  });
+
+  it("goes by the time in which anything was written, and counts no body of the mode before", () => {
+    const disk = new Disk();
+    const { choice, clock } = disk;
+    // Begun through the page cache, ended while direct writes are on trial.
+    choice.begun();
+    disk.write(32);
+    assert.equal(choice.choose(BODY), "direct");
+    clock.ms += 10_000;
+    choice.ended(BODY, "cached");
+    clock.ms += 10_000;
+    disk.speed.direct = 8;
+    assert.equal(disk.write(512), 512, "the idle time says nothing about direct writes");
+  });
+
+  it("counts no small writes, and none that took no time", () => {
+    const { choice } = new Disk();
+    for (let i = 0; i < 1000; i++) {
+      choice.begun();
+      choice.ended(100 * 1024, "cached");
+      choice.begun();
+      choice.ended(BODY, "cached");
+    }
+    assert.equal(choice.choose(BODY), "cached");
+  });
+
+  it("is the page cache from the moment direct writes are refused", () => {
+    const disk = new Disk();
+    disk.speed.direct = 8;
+    disk.write(256);
+    assert.equal(disk.choice.choose(BODY), "direct");
+    disk.choice.refuse();
+    assert.equal(disk.write(512), 0);
+  });
+});
