@@ -20,7 +20,11 @@ export interface Store {
 export interface Peer {
   readonly name: string;
   /** How it is used, for the report; undefined: it cannot do that. */
-  readonly settings: { readonly append: string; readonly synced: string | undefined; readonly read: string | undefined };
+  readonly settings: {
+    readonly append: string;
+    readonly synced: string | undefined;
+    readonly read: string | undefined;
+  };
   /** Opens it in a directory; a module that does not load throws here. */
   open(directory: string, durability: Durability): Promise<Store>;
 }
@@ -29,6 +33,9 @@ export interface Peer {
 export const GROUP = 10_000;
 
 /** Calls `group` with the numbers of the first and behind the last message of each group. */
-export async function inGroups(count: number, group: (from: number, to: number) => Promise<void> | void): Promise<void> {
+export async function inGroups(
+  count: number,
+  group: (from: number, to: number) => Promise<void> | void,
+): Promise<void> {
   for (let from = 0; from < count; from += GROUP) await group(from, Math.min(count, from + GROUP));
 }

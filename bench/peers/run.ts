@@ -45,7 +45,10 @@ const chosenPeers = chosen("peers", values.peers, peers, (peer) => peer.name);
 const works = chosen("works", values.works, WORKS, ([work]) => work);
 const runtimes = chosen("runtimes", values.runtimes, Object.keys(START), (name) => name);
 
-const install = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], { cwd: here, stdio: "inherit" });
+const install = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], {
+  cwd: here,
+  stdio: "inherit",
+});
 if (install.status !== 0) throw new Error("the peers cannot be installed");
 
 const directory = mkdtempSync(join(values.dir, "bimiplog-peers-"));

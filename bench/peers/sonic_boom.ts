@@ -5,7 +5,7 @@ const WRITE_BYTES = 1024 * 1024;
 export const sonicBoom: Peer = {
   name: "sonic-boom",
   settings: {
-    append: "sync: false, lines of text, minLength and maxWrite 1 MiB; no framing, no checksum",
+    append: "sync: false, lines of text, minLength 512 KiB, maxWrite 1 MiB; no framing, no checksum",
     synced: "the same with fsync: true",
     read: undefined,
   },
@@ -14,7 +14,7 @@ export const sonicBoom: Peer = {
     const sonic = new SonicBoom({
       dest: `${directory}/messages.txt`,
       sync: false,
-      minLength: WRITE_BYTES,
+      minLength: WRITE_BYTES / 2,
       maxWrite: WRITE_BYTES,
       fsync: durability === "disk",
     });

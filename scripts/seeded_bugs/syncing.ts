@@ -2,6 +2,7 @@
 import { type Bug, bug } from "./bug.ts";
 
 const COMMITTER = "src/shard/committer.ts";
+const BACKGROUND = "src/shard/background_syncs.ts";
 const REPAIR = "src/recovery/repair.ts";
 
 export const SYNCING: readonly Bug[] = [
@@ -10,14 +11,14 @@ export const SYNCING: readonly Bug[] = [
     what: "The directory is not synced after a segment was created in it.",
     edits: [
       {
-        file: COMMITTER,
-        text: "await this.#options.vfs.syncDirectory(this.#options.directory);\n    } finally {",
-        replacement: "} finally {",
+        file: BACKGROUND,
+        text: "await finished.sync();\n        await this.#vfs.syncDirectory(this.#directory);",
+        replacement: "await finished.sync();",
       },
       {
-        file: COMMITTER,
-        text: "this.#directoryDirty = false;\n    await this.#options.vfs.syncDirectory(this.#options.directory);",
-        replacement: "this.#directoryDirty = false;",
+        file: BACKGROUND,
+        text: "async syncDirectory(): Promise<void> {",
+        replacement: "async syncDirectory(): Promise<void> {\n    if (await Promise.resolve(true)) return;",
       },
     ],
   },
@@ -45,14 +46,14 @@ export const SYNCING: readonly Bug[] = [
   bug(
     "failed-seal-sync-ignored",
     "A finished segment that could not be synced stops nobody.",
-    COMMITTER,
-    "this.#sealError = { error };",
-    "void error;",
+    BACKGROUND,
+    "await finished.close();\n      }\n    } catch (error) {\n      this.#failure ??= { error };",
+    "await finished.close();\n      }\n    } catch {\n      // Bad luck.",
   ),
   bug(
     "roll-without-sync",
     "A segment is finished and never synced.",
-    COMMITTER,
+    BACKGROUND,
     "await finished.sync();",
     "",
   ),
@@ -67,8 +68,8 @@ export const SYNCING: readonly Bug[] = [
     "state-not-synced-at-begin",
     "The first batch is written before the raised epoch is durable.",
     COMMITTER,
-    "await this.#state.sync();\n    await this.#syncDirectory();",
-    "await this.#syncDirectory();",
+    "await this.#state.sync();\n    await this.#background.syncDirectory();",
+    "await this.#background.syncDirectory();",
   ),
   {
     name: "clean-before-last-sync",

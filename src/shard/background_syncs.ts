@@ -9,25 +9,24 @@ import type { Vfs } from "../vfs.ts";
 
 /** At most one finished segment and one sync of the current one at a time. A failure is told to whoever asks next, for ever. */
 export class BackgroundSyncs {
-  /** How far a sync of the current segment came; the next anchor says so. */
-  reached: End | undefined = undefined;
   /** Entries of the directory changed and it was not synced since. */
   isDirectoryDirty = false;
   readonly #vfs: Vfs;
   readonly #directory: string;
+  readonly #maxUnsyncedBytes: number;
+  /** Bytes written since the last sync of the current segment that was begun here. */
+  #unsyncedBytes = 0;
+  /** How far that sync came. */
+  #reached: End | undefined = undefined;
   #failure: { readonly error: unknown } | undefined = undefined;
   /** Neither of the two ever rejects. */
   #sealing: Promise<void> | undefined = undefined;
   #syncing: Promise<void> | undefined = undefined;
 
-  constructor(vfs: Vfs, directory: string) {
+  constructor(vfs: Vfs, directory: string, maxUnsyncedBytes: number) {
     this.#vfs = vfs;
     this.#directory = directory;
-  }
-
-  /** A sync of the current segment is under way. */
-  get isSyncing(): boolean {
-    return this.#syncing !== undefined;
+    this.#maxUnsyncedBytes = maxUnsyncedBytes;
   }
 
   /** The finished segment and the entry of the next one become durable; then its files are closed. */
@@ -35,9 +34,19 @@ export class BackgroundSyncs {
     this.#sealing = this.#seal(finished);
   }
 
-  /** What is written up to `written`, in `segment`, becomes durable. */
-  sync(segment: SegmentWriter, written: End): void {
+  /** More was written, up to `written` in `segment`: it is made durable once it exceeds the bound. */
+  wrote(bytes: number, segment: SegmentWriter, written: End): void {
+    this.#unsyncedBytes += bytes;
+    if (this.#unsyncedBytes <= this.#maxUnsyncedBytes || this.#syncing !== undefined) return;
+    this.#unsyncedBytes = 0;
     this.#syncing = this.#sync(segment, written);
+  }
+
+  /** How far syncs came since the last question. The next anchor says so. */
+  takeReached(): End | undefined {
+    const reached = this.#reached;
+    this.#reached = undefined;
+    return reached;
   }
 
   /** Throws what went wrong: nothing is acknowledged on top of what could not be synced. */
@@ -75,7 +84,7 @@ export class BackgroundSyncs {
       await this.#sealing;
       if (this.isDirectoryDirty) await this.syncDirectory();
       await segment.sync();
-      if (this.#failure === undefined) this.reached = written;
+      if (this.#failure === undefined) this.#reached = written;
     } catch (error) {
       this.#failure ??= { error };
     } finally {

@@ -16,15 +16,10 @@ import type { SegmentWriter } from "../segment/segment_writer.ts";
 import type { Clock, MaybePromise, Vfs } from "../vfs.ts";
 import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
+import { Ownership } from "./ownership.ts";
 import { takenOverError } from "./refusals.ts";
 import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
-
-/**
- * Who stands still for so long may have lost the log: a lock can get lost (its file removed, a machine suspended), never within
- * an instant. Below it nobody looks, so that a busy writer pays nothing.
- */
-const OWNER_CHECK_MS = 200;
 
 /** What a committer is told when it is made. */
 export interface CommitterOptions {
@@ -65,21 +60,16 @@ export class Committer {
   #segment: SegmentWriter | undefined = undefined;
   #anchor: SlotFile | undefined = undefined;
   #state: SlotFile | undefined = undefined;
-  /** Bytes written since the last sync began. */
-  #unsyncedBytes: number;
   /** Resolves once the segment's second handle is there, or refused. */
   #openingDirect: Promise<void> | undefined = undefined;
-  /** When this writer was last seen to be the only one. */
-  #ownedMs: number;
+  readonly #ownership: Ownership;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#background = new BackgroundSyncs(options.vfs, options.directory);
+    this.#background = new BackgroundSyncs(options.vfs, options.directory, options.maxUnsyncedBytes);
     this.written = options.end;
     this.synced = options.synced;
-    this.#unsyncedBytes = options.end.position -
-      (options.synced.segment === options.end.segment ? options.synced.position : 0);
-    this.#ownedMs = options.clock.monotonic();
+    this.#ownership = new Ownership(options.clock, options.shard);
   }
 
   /**
@@ -104,17 +94,9 @@ export class Committer {
     }
   }
 
-  /**
-   * Fails where another writer has taken the shard over while this one stood still: it writes the state before its first byte.
-   * Asked for before bytes go out and again before they are made known.
-   */
+  /** Fails where another writer has come: asked before bytes go out, and again before they are made known. */
   checkOwner(): Promise<void> | undefined {
-    const nowMs = this.#options.clock.monotonic();
-    if (this.#state === undefined || nowMs - this.#ownedMs < OWNER_CHECK_MS) return undefined;
-    return this.#state.isOwn().then((isOwn) => {
-      if (!isOwn) throw takenOverError(this.#options.shard);
-      this.#ownedMs = nowMs;
-    });
+    return this.#ownership.check(this.#state);
   }
 
   /** True where a chunk can be written with one call: the files are open and its segment has room for all of it. */
@@ -170,17 +152,12 @@ export class Committer {
     this.#background.assertSound();
     const owned = this.checkOwner();
     if (owned !== undefined) await owned;
-    const synced = this.#background.reached ?? this.synced;
+    const synced = this.#background.takeReached() ?? this.synced;
     const anchor = this.#writeAnchor(segment.end, synced);
     if (anchor instanceof Promise) await anchor;
     this.written = segment.end;
     this.synced = synced;
-    this.#background.reached = undefined;
-    this.#unsyncedBytes += to - from;
-    if (this.#unsyncedBytes > this.#options.maxUnsyncedBytes && !this.#background.isSyncing) {
-      this.#unsyncedBytes = 0;
-      this.#background.sync(segment, this.written);
-    }
+    this.#background.wrote(to - from, segment, segment.end);
     published();
   }
 
@@ -193,13 +170,12 @@ export class Committer {
   async sync(): Promise<void> {
     const written = this.written;
     await this.#backgroundEnded();
-    this.#unsyncedBytes = 0;
+    this.#background.takeReached();
     if (this.#background.isDirectoryDirty) await this.#background.syncDirectory();
     await this.#segment!.sync();
     await this.checkOwner();
     await this.#writeAnchor(written, written);
     this.synced = written;
-    this.#background.reached = undefined;
   }
 
   /** Syncs everything, marks the shard clean and frees the files. */

@@ -31,9 +31,11 @@ async function useRebooted(lastRecords?: number): Promise<{ disk: MemoryVfs; las
   return { disk, last: batchesOf(disk).at(-1)! };
 }
 
-/** Opens it: everything before offset `end` is there, `tail` was cut off and kept. */
-async function expectTorn(vfs: MemoryVfs, end: number, tail: Uint8Array, what: string): Promise<void> {
+/** Opens it: everything before offset `end` is there, `tail` was cut off the file and kept. */
+async function expectTorn(vfs: MemoryVfs, file: string, end: number, tail: Uint8Array, what: string): Promise<void> {
+  const before = vfs.readWhole(file);
   const log = await open(vfs);
+  assert.deepEqual(vfs.readWhole(file), before.slice(0, before.length - tail.length), what);
   const [report] = log.recovery;
   assert.equal(report.verdict, "torn", what);
   assert.equal(report.cutBytes, tail.length, what);
@@ -53,7 +55,13 @@ describe("the last batch, cut at any byte", () => {
       const vfs = disk.snapshot().boot();
       const whole = vfs.readWhole(last.file);
       vfs.writeWhole(last.file, whole.slice(0, last.position + kept));
-      await expectTorn(vfs, last.first, whole.slice(last.position, last.position + kept), `${kept} bytes left`);
+      await expectTorn(
+        vfs,
+        last.file,
+        last.first,
+        whole.slice(last.position, last.position + kept),
+        `${kept} bytes left`,
+      );
     }
   });
 
@@ -67,7 +75,7 @@ describe("the last batch, cut at any byte", () => {
       const file = batchesOf(vfs).at(-1)!.file;
       const tail = next.slice(0, kept);
       damage(vfs, file, (bytes) => new Uint8Array([...bytes, ...tail]));
-      await expectTorn(vfs, last.first, tail, `${kept} bytes of the next batch`);
+      await expectTorn(vfs, file, last.first, tail, `${kept} bytes of the next batch`);
     }
   });
 });
@@ -94,7 +102,7 @@ describe("a last batch of which some sectors arrived", () => {
         }
         const vfs = disk.snapshot().boot();
         vfs.writeWhole(last.file, bytes);
-        await expectTorn(vfs, last.first, bytes.slice(last.position), `sectors ${arrived.toString(2)}`);
+        await expectTorn(vfs, last.file, last.first, bytes.slice(last.position), `sectors ${arrived.toString(2)}`);
       }
     });
   }
@@ -107,7 +115,7 @@ describe("a flipped bit in the last batch", () => {
       const vfs = disk.snapshot().boot();
       flip(vfs, last.file, last.position + (bit >> 3), bit & 7);
       const tail = vfs.readWhole(last.file).slice(last.position);
-      await expectTorn(vfs, last.first, tail, `bit ${bit}`);
+      await expectTorn(vfs, last.file, last.first, tail, `bit ${bit}`);
     }
   });
 });

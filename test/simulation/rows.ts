@@ -42,7 +42,7 @@ export const GROUPS: readonly Group[] = [
   { title: "verdict after power", rows: ["clean", "torn", "loss"] },
   { title: "verdict on a weak disk", rows: ["clean", "torn", "loss", "corrupt"] },
   { title: "verdict on a lying disk", rows: ["clean", "torn", "loss", "corrupt"] },
-  { title: "loss on a weak disk", rows: ["torn", "loss", "corrupt"] },
+  { title: "loss on a weak disk", rows: ["cut off", "left as it is"] },
   { title: "life", rows: ["closed", "given up on a lying disk", "given up on a weak disk"] },
   ...(["process", "power"] as const).map((kind) => ({ title: `crash by ${kind} in`, rows: PHASES })),
   { title: "crash", rows: ["with operations in flight"] },

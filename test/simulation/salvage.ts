@@ -59,7 +59,7 @@ function checkLoss(
   isTold: boolean,
 ): void {
   if (sim.settings.profile !== "weak" || readable >= model.floor(sim.crashed)) return;
-  sim.tally.add(`loss on a weak disk: ${verdict === "clean" && isTold ? "told by an earlier opening" : verdict}`);
+  sim.tally.add(`loss on a weak disk: ${verdict === "corrupt" ? "left as it is" : "cut off"}`);
   // An opening that was interrupted, or that asked for consent, has cut the tail, and knew why.
   ensure(
     isTold || verdict !== "clean",

@@ -75,9 +75,9 @@ async function liveOnce(sim: Simulation): Promise<void> {
   const ending = random.below(10);
   const inTheMiddle = ending < 5;
   const isPointed = ending < 2;
-  if (inTheMiddle && !isPointed) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([100, 400])));
+  if (inTheMiddle && !isPointed) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([150, 500])));
   const left = sim.settings.operations - sim.operations;
-  const end = sim.operations + Math.min(left, 12 + random.below(18));
+  const end = sim.operations + Math.min(left, 16 + random.below(16));
   while (sim.operations < end && !sim.vfs.stopped) await operate(sim);
   if (isPointed) await operateAndCrash(sim);
   else if (inTheMiddle && !sim.vfs.stopped) {
