@@ -32,7 +32,7 @@ export { LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.
 export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserStream } from "./src/log/log_types.ts";
 export type { RecoveryReport } from "./src/log/open_shard.ts";
 export type { ProducerOptions } from "./src/log/producers.ts";
-export type { OpenOptions, Rung, SignalOptions } from "./src/options.ts";
+export type { DirectIo, OpenOptions, Rung, SignalOptions } from "./src/options.ts";
 export type { ReadOptions } from "./src/read/read_options.ts";
 export type { RecordCursor } from "./src/read/record_cursor.ts";
 export type { GapEvent } from "./src/read/shard_batches.ts";

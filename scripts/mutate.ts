@@ -18,9 +18,10 @@ import { endRuns, runSuite } from "./seeded_bugs/suite.ts";
 
 const DEFAULT_PATHS = ["src/batch", "src/anchor", "src/index", "src/recovery"];
 const TABLE_TEST = "test/recovery/table_test.ts";
-const SCHEDULES = ["test/simulation/run_schedules.ts", "1", "100"];
+/** The first seed, how many, the step from seed to seed, and after how many seconds to stop. */
+const SCHEDULES = ["test/simulation/run_schedules.ts", "1", "100", "1", "30"];
 /** Many times what it takes; more is a loop without an end. */
-const SCHEDULES_LIMIT_MS = 20_000;
+const SCHEDULES_LIMIT_MS = 40_000;
 const FILE_LIMIT_SECONDS = 30;
 const RUN_LIMIT_MS = 120_000;
 
@@ -80,7 +81,7 @@ function pick<T>(items: readonly T[], count: number, seed: number): T[] {
   return picked;
 }
 
-/** True where the simulation finds nothing wrong. */
+/** What the simulation says; what it does not notice has survived so far. */
 async function passesSimulation(root: string): Promise<Verdict> {
   const child = spawn(process.execPath, SCHEDULES, {
     cwd: root,
@@ -96,7 +97,9 @@ async function passesSimulation(root: string): Promise<Verdict> {
   });
   if (signal === "SIGKILL") return "out of time";
   if (code !== 0) return "noticed";
-  return (JSON.parse(output) as { failures: string[] }).failures.length === 0 ? "SURVIVED" : "noticed";
+  const last = output.trimEnd().split("\n").at(-1)!;
+  const { result } = JSON.parse(last) as { result: { failures: string[] } };
+  return result.failures.length === 0 ? "SURVIVED" : "noticed";
 }
 
 function testsFor(file: string): string[] {
@@ -142,7 +145,7 @@ async function main(): Promise<number> {
     const timesFile = join(workplace.path, "times.json");
     const before = await examine(unchanged, tests, timesFile);
     if (before !== "SURVIVED") {
-      console.log("FAIL the unchanged copy does not pass");
+      console.log(`FAIL the unchanged copy does not pass: ${before}`);
       return 1;
     }
     const deadline = performance.now() + minutes * 60_000;

@@ -24,7 +24,7 @@ import { SYNCING } from "./seeded_bugs/syncing.ts";
 import { endRuns, runSuite } from "./seeded_bugs/suite.ts";
 
 const BUGS: readonly Bug[] = [...SYNCING, ...APPENDING, ...OPENING, ...RECOVERING, ...DECODING, ...READING];
-/** A fifth of what the ordinary run does: enough to find a mistake, and ten of these runs cost what two of those do. */
+/** Fewer than the ordinary run has: enough to find a mistake. */
 const SETTINGS = ["SIMULATION_SCHEDULES=1000"];
 /** A file that a bug makes hang; the runner ends one sooner that was quick before. */
 const FILE_LIMIT_SECONDS = 120;

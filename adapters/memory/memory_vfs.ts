@@ -14,11 +14,10 @@ import type {
   VfsFile,
   VfsLock,
 } from "../../src/vfs.ts";
-import { Bytes } from "./bytes.ts";
+import { readDirectory, readWhole, writeWhole } from "./contents.ts";
 import type { PlannedFault, SeededFaults } from "./fault_plan.ts";
 import { fits } from "./fault_plan.ts";
 import { openFile } from "./file.ts";
-import { FileNode } from "./file_node.ts";
 import type { MemoryLock } from "./lock.ts";
 import { takeLock } from "./lock.ts";
 import type { CrashKind, MemoryReport } from "./machine.ts";
@@ -27,7 +26,7 @@ import type { ContractViolation, OperationEvent } from "./operation.ts";
 import { Operation } from "./operation.ts";
 import type { MemoryOptions } from "./options.ts";
 import { SeededRandom } from "./random.ts";
-import { failure, OtherNode } from "./tree.ts";
+import { OtherNode } from "./tree.ts";
 
 /** The disk and page cache of a simulated machine at one moment. Never changes, and shares memory with its copies. */
 export interface MemorySnapshot {
@@ -246,9 +245,7 @@ export class MemoryVfs implements Vfs {
 
   /** A copy of what a file holds. Not an operation. */
   readWhole(path: string): Uint8Array {
-    const node = this.machine.tree.lookup(path, "read");
-    if (node?.kind !== "file") throw failure("NOT_FOUND", "read", path, "there is no such file");
-    return node.cache.copy();
+    return readWhole(this.machine.tree, path);
   }
 
   /**
@@ -256,23 +253,12 @@ export class MemoryVfs implements Vfs {
    * never change, and nothing is copied before a file does.
    */
   readDirectory(path: string, isWanted: (name: string) => boolean = () => true): Map<string, Uint8Array> {
-    const files = new Map<string, Uint8Array>();
-    const directory = this.machine.tree.lookup(path, "read");
-    if (directory?.kind !== "directory") return files;
-    for (const name of [...directory.entries.keys()].sort()) {
-      const node = directory.entries.get(name)!;
-      if (node.kind === "file" && isWanted(name)) files.set(name, node.cache.share().view());
-    }
-    return files;
+    return readDirectory(this.machine.tree, path, isWanted);
   }
 
   /** Gives a file a content, durable at once as are the directories above it. Not an operation. */
   writeWhole(path: string, bytes: Uint8Array): void {
-    const { tree } = this.machine;
-    const found = tree.lookup(path, "write");
-    const node = found?.kind === "file" ? found : new FileNode();
-    node.replace(Bytes.take(new Uint8Array(bytes)));
-    tree.plant(path, node);
+    writeWhole(this.machine.tree, path, bytes);
   }
 
   /** Removes a file or a whole directory, durably. Not an operation. */

@@ -18,7 +18,7 @@ import { peers } from "./peers.ts";
 import { markdownTable, type PeerOutcome, settingOf, type Work, WORKS } from "./report.ts";
 
 const START: Readonly<Record<string, readonly string[]>> = { node: [], bun: ["run"], deno: ["run", "--quiet", "-A"] };
-const TIME_LIMIT_MS = 5 * 60_000;
+const TIME_LIMIT_MS = 90_000;
 const here = fileURLToPath(new URL(".", import.meta.url));
 
 const { values } = parseArgs({
@@ -27,7 +27,7 @@ const { values } = parseArgs({
     peers: { type: "string", default: peers.map((peer) => peer.name).join(",") },
     works: { type: "string", default: WORKS.map(([work]) => work).join(",") },
     runtimes: { type: "string", default: "node" },
-    messages: { type: "string", default: "300000" },
+    messages: { type: "string", default: "200000" },
     pairs: { type: "string", default: "5" },
     out: { type: "string" },
   },

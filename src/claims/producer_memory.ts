@@ -52,6 +52,8 @@ export class ProducerMemory {
   readonly parts: ProducerParts;
   /** Slabs that this side has taken over and not given back: the shard's own count. */
   slabsInUse = 0;
+  /** The CRC of each batch is computed once more before it is written. */
+  checksCrc = false;
   readonly #control: Int32Array;
   readonly #views: (Uint8Array | undefined)[];
   readonly #buffer: ArrayBufferLike;

@@ -31,6 +31,13 @@ export interface ProducerOptions {
    * @default {1_000}
    */
   leaseMs?: number;
+  /**
+   * Computes the CRC of each of its batches once more before it is written, on the log's thread. That doubles what producers cost
+   * this thread, and finds a worker's memory damaged by something else than this package.
+   *
+   * @default {false}
+   */
+  checkCrc?: boolean;
 }
 
 const PAGE_BYTES = 64 * 1024;
@@ -91,6 +98,7 @@ export class Producers {
       );
     }
     const memory = ProducerMemory.create(this.#freeId(), slabs, slabBytes);
+    memory.checksCrc = options.checkCrc ?? false;
     const sharing: SharingContext = {
       leaseMs: () => this.#leaseMs(),
       producer: (id) => this.#entries.get(id)?.memory,

@@ -3,17 +3,10 @@
  *
  * @module
  */
-import {
-  batchFault,
-  type BatchHeader,
-  HEADER_BYTES,
-  headerDigest,
-  headerFault,
-  LAST_OFFSET_DELTA_AT,
-  readHeader,
-} from "../batch/format.ts";
+import { HEADER_BYTES, LAST_OFFSET_DELTA_AT } from "../batch/format.ts";
 import { readI32 } from "../bytes.ts";
 import { isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "../index/rows.ts";
+import { batchAt, headerAt } from "../segment/batch_at.ts";
 import { indexPath } from "../segment/names.ts";
 import { findBatch, type Found } from "../segment/search.ts";
 import { VfsError, type VfsFile } from "../vfs.ts";
@@ -91,8 +84,11 @@ async function bySearch(
     if (isWanted && found.position >= end) return found;
     if (isWanted || first === undefined) {
       const next = found.position + found.bytes;
-      const behind = next === limit ? nextBase : (await batchAt(file, next, limit))?.baseOffset ?? -1;
-      const isFollowed = behind === undefined || behind === found.lastOffset + 1;
+      // What ends with the file has to be the last batch there is: the value of the damaged one may end there, too.
+      const behind = next === limit
+        ? nextBase ?? view.publication.end.nextOffset
+        : (await batchAt(file, next, limit))?.baseOffset;
+      const isFollowed = behind === found.lastOffset + 1;
       if (isWanted && isFollowed) return found;
       if (isFollowed) first ??= found;
     }
@@ -145,26 +141,4 @@ async function fromIndex(
   } finally {
     await index.close();
   }
-}
-
-/** The header at `position` where it can be one, or `undefined`. */
-async function headerAt(file: VfsFile, position: number, limit: number): Promise<BatchHeader | undefined> {
-  const head = new Uint8Array(HEADER_BYTES);
-  if (limit - position < HEADER_BYTES || await file.read(head, position) < HEADER_BYTES) return undefined;
-  return headerFault(head, 0, limit - position) === undefined ? readHeader(head, 0) : undefined;
-}
-
-/** The intact batch that starts at `position`, or `undefined`. */
-async function batchAt(
-  file: VfsFile,
-  position: number,
-  limit: number,
-): Promise<Found & { digest: number } | undefined> {
-  const header = await headerAt(file, position, limit);
-  if (header === undefined) return undefined;
-  const batch = new Uint8Array(header.bytes);
-  const read = await file.read(batch, position);
-  if (batchFault(batch, 0, read) !== undefined) return undefined;
-  const { baseOffset, lastOffset, bytes } = header;
-  return { position, baseOffset, lastOffset, bytes, digest: headerDigest(batch, 0) };
 }

@@ -13,6 +13,7 @@ import type { Vfs } from "../vfs.ts";
 import { gatherHints, type Hints, lookForEnd } from "./hints.ts";
 import type { Inventory } from "./inventory.ts";
 import { findForeign } from "./owners.ts";
+import { salvageEnd } from "./salvage.ts";
 import { scanForward, type ScanResult, type ScanRules } from "./scan.ts";
 
 /**
@@ -226,44 +227,4 @@ async function findIn(
   } finally {
     await file.close();
   }
-}
-
-/**
- * Behind the last intact batch of a damaged shard: readers get there by skipping what is damaged. Offsets up to `required`
- * were acknowledged: readers must come across what is left of them, and say that it is damaged.
- */
-async function salvageEnd(
-  vfs: Vfs,
-  inventory: Inventory,
-  scan: ScanResult,
-  required: number,
-  rules: ScanRules,
-): Promise<End> {
-  let end = scan.end;
-  for (const segment of inventory.segments) {
-    if (segment.base < end.segment) continue;
-    if (segment.base > end.segment) {
-      if (segment.base < end.nextOffset) continue;
-      end = emptyEnd(segment.base);
-    }
-    for (let from = end.position;;) {
-      const found = await findIn(vfs, inventory, segment.base, from, segment.bytes, end.nextOffset);
-      if (found === undefined) break;
-      // Where nothing was skipped, another offset than the next one is a damaged one: the CRC does not cover it.
-      if (found.position === end.position && found.baseOffset !== end.nextOffset && !rules.holes) {
-        from = found.position + 1;
-        continue;
-      }
-      from = found.position + found.bytes;
-      end = {
-        ...end,
-        nextOffset: found.lastOffset + 1,
-        position: from,
-        last: { baseOffset: found.baseOffset, position: found.position, crc: 0 },
-      };
-    }
-  }
-  if (end.nextOffset >= required) return end;
-  const { bytes } = inventory.segments.find((segment) => segment.base === end.segment)!;
-  return { ...end, nextOffset: required, position: bytes };
 }

@@ -31,8 +31,6 @@ export class AppendBuffer {
   bytes = 0;
   /** The next offset to hand out: the claim counter. Plain, as there is one producer; {@linkcode AppendBuffer.end} always holds. */
   nextOffset: number;
-  /** True while nothing may be taken although there is room: too much waits for claims of other threads. */
-  isCrowded = false;
   /** Batches sealed so far; moves when a keyless producer should change shards. */
   batches = 0;
   readonly #writer: BatchWriter = new BatchWriter();
@@ -67,6 +65,11 @@ export class AppendBuffer {
     this.#batchBytes = batchBytes;
     this.#maxChunkBytes = flushBytes + batchBytes;
     this.#budget = budget;
+  }
+
+  /** True while nothing may be taken although there is room: too much waits for claims of other threads. */
+  get isCrowded(): boolean {
+    return this.#shared !== undefined && this.#shared.queue.isCrowded;
   }
 
   /** Exclusive end of the offsets that were handed out, to whomever. */
@@ -195,14 +198,12 @@ export class AppendBuffer {
     shared.own.finish();
     shared.queue.collect();
     this.batches = shared.own.batches;
-    this.isCrowded = shared.queue.isCrowded;
   }
 
   #appendShared(record: PreparedRecord): number {
     const shared = this.#shared!;
     const offset = shared.own.append(record);
     this.nextOffset = offset + 1;
-    this.isCrowded = shared.queue.isCrowded;
     return offset;
   }
 

@@ -52,6 +52,8 @@ export class ClaimQueue {
   /** Where chunks of other threads lie; `undefined` for a void. */
   readonly #foreign = new Map<Chunk, { memory: ProducerMemory; slab: number } | undefined>();
   readonly #sightings: Sighting[] = [];
+  /** Producers that were locked out: that is told once. */
+  readonly #refused = new WeakSet<ProducerMemory>();
   #timer: TimerHandle = undefined;
   #isTimerSet = false;
   #isStopped = false;
@@ -149,18 +151,12 @@ export class ClaimQueue {
 
   /** Takes over the slab at the head; false where it cannot be written. */
   #take({ producer, slab }: Published): boolean {
-    const { claims, shard } = this.#options;
+    const { claims } = this.#options;
     const memory = this.#options.producer(producer);
     if (memory === undefined || memory.parts.slabs <= slab) return false;
     const end = checkSlab(memory, slab, this.readyEnd, claims.epoch);
     if (typeof end === "string") {
-      if (memory.state === INVALID) return false;
-      memory.fence(INVALID);
-      this.#options.onInvalid(
-        new LogError("BATCH_INVALID", `Cannot write shard ${shard}: producer ${producer} published no batch: ${end}`, {
-          shard,
-        }),
-      );
+      this.#refuse(producer, end);
       return false;
     }
     // The address says that this is no memory of the pool, which may be written past the page cache.
@@ -173,6 +169,17 @@ export class ClaimQueue {
     memory.slabsInUse++;
     this.#advance(chunk, end);
     return true;
+  }
+
+  /** What a producer has published is not written: before anybody could take it for acknowledged, the producer is locked out. */
+  #refuse(producer: number, why: string): void {
+    const { shard, onInvalid } = this.#options;
+    const memory = this.#options.producer(producer);
+    if (memory === undefined || this.#refused.has(memory)) return;
+    this.#refused.add(memory);
+    memory.fence(INVALID);
+    const message = `Cannot write shard ${shard}: producer ${producer} published no batch: ${why}`;
+    onInvalid(new LogError("BATCH_INVALID", message, { shard }));
   }
 
   #see(tail: number): void {
@@ -198,11 +205,17 @@ export class ClaimQueue {
       end = this.#startOf(next);
     } while (end === undefined);
     for (let slot = isRefused ? this.#head + 1 : this.#head; slot < next; slot++) {
-      if (claims.void(slot) || claims.published(slot) === undefined) continue;
-      // Published at the last moment, or refused already.
-      const start = this.#startOf(slot);
-      if (start === undefined) continue;
+      if (claims.void(slot)) continue;
+      const published = claims.published(slot);
+      // Void since an earlier attempt, which had to wait.
+      if (published === undefined) continue;
+      // Published at the last moment: it is written, like everything that is published.
       if (slot === this.#head) return true;
+      const start = this.#startOf(slot);
+      if (start === undefined) {
+        this.#refuse(published.producer, "its base offset is out of place");
+        continue;
+      }
       next = slot;
       end = start;
     }

@@ -3,12 +3,20 @@
  *
  * @module
  */
-import { batchBytesAt, batchFault, CODEC_MASK, CONTROL, readHeader, UNKNOWN_ATTRIBUTES } from "../batch/format.ts";
+import {
+  batchBytesAt,
+  batchFault,
+  CODEC_MASK,
+  CONTROL,
+  headerFault,
+  readHeader,
+  UNKNOWN_ATTRIBUTES,
+} from "../batch/format.ts";
 import type { ProducerMemory } from "../claims/producer_memory.ts";
 
 /**
- * Makes sure that a slab holds whole batches that continue the shard at `base`: lengths, offsets, epochs, counts, CRCs. The records
- * themselves are trusted, as they were encoded by this package's own code.
+ * Makes sure that a slab holds whole batches that continue the shard at `base`: lengths, offsets, epochs, counts, and where that is
+ * wanted CRCs. The records are trusted like those of the log's own thread: this package's code has encoded and checksummed them.
  *
  * @returns The exclusive end of its offsets, or why it is refused.
  */
@@ -18,7 +26,8 @@ export function checkSlab(memory: ProducerMemory, slab: number, base: number, ep
   const bytes = memory.slab(slab);
   let next = base;
   for (let at = 0; at < size; at += batchBytesAt(bytes, at)) {
-    const fault = batchFault(bytes, at, size - at, memory.checksum);
+    const left = size - at;
+    const fault = memory.checksCrc ? batchFault(bytes, at, left, memory.checksum) : headerFault(bytes, at, left);
     if (fault !== undefined) return fault;
     const header = readHeader(bytes, at);
     if (header.baseOffset !== next) return `its base offset is ${header.baseOffset}, not ${next}`;

@@ -28,6 +28,8 @@ export class ShardSharing {
   readonly claims: ClaimBlock;
   readonly queue: ClaimQueue;
   readonly #context: SharingContext;
+  /** Everything is synced, whoever asks. */
+  readonly #isDurable: boolean;
 
   /**
    * Turns a shard's buffer into a shared one.
@@ -36,6 +38,7 @@ export class ShardSharing {
    */
   constructor(shard: ShardContext, buffer: AppendBuffer, synced: number, context: SharingContext, onDue: () => void) {
     this.#context = context;
+    this.#isDurable = shard.durability === "disk";
     buffer.seal();
     const claims = ClaimBlock.create(buffer.nextOffset, shard.epoch, synced);
     this.claims = claims;
@@ -55,6 +58,11 @@ export class ShardSharing {
   collect(): number {
     this.queue.collect();
     return this.queue.readyEnd;
+  }
+
+  /** Exclusive end of what has to be synced. */
+  get syncWanted(): number {
+    return this.#isDurable ? this.queue.readyEnd : this.claims.syncWanted;
   }
 
   /** Whoever published what was written gets its slab back at once, and looks then. */

@@ -157,8 +157,7 @@ export class ShardWriter implements Shard, Flushable {
     const { sharing } = this.#waiting;
     if (this.#state !== "open" || sharing === undefined) return;
     this.#flushTarget = Math.max(this.#flushTarget, sharing.collect());
-    const syncWanted = this.#context.durability === "disk" ? this.#flushTarget : sharing.claims.syncWanted;
-    this.#syncTarget = Math.max(this.#syncTarget, syncWanted);
+    this.#syncTarget = Math.max(this.#syncTarget, sharing.syncWanted);
     if (this.written < this.#flushTarget || this.synced < this.#syncTarget) this.#kick();
   };
 
@@ -253,6 +252,7 @@ export class ShardWriter implements Shard, Flushable {
           // What was written meanwhile goes along.
           while (this.#queue.isNextReady) await this.#queue.commitNext(this.#published);
           this.#queue.writeAhead();
+          this.#room.freed();
           await this.#committer.begin();
           await this.#committer.sync();
           this.#waiting.synced(this.synced);

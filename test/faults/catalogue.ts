@@ -252,7 +252,6 @@ const waiting: Readonly<Record<string, Fault["comesWith"]>> = {
   "30": { feature: "stored positions of consumers", isWhole: WHOLE },
   "43": { feature: "retention", isWhole: false },
   "55": { feature: "retention", isWhole: WHOLE },
-  "56": { feature: "workers that build batches", isWhole: WHOLE },
 };
 
 /** All of them. */

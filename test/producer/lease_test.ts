@@ -1,14 +1,14 @@
 /** Workers that end, hang or sleep between a claim and its publication, and workers that publish nonsense. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { LogError } from "../../mod.ts";
+import { BACKPRESSURE, type LogError } from "../../mod.ts";
 import { until } from "../helpers.ts";
 import { batchesOf, byName, expectUnion, readShards, useProducers } from "./expect.ts";
 
 const leaseMs = 300;
 
 describe("a claim that is not published", () => {
-  it("of a worker that was terminated becomes a batch without records, and nobody waits longer than the lease", () =>
+  it("of a worker that was terminated becomes a batch without records, and nobody waits longer than the lease [fault 56]", () =>
     useProducers({ flushIntervalMs: 2 }, async (log, directory, start) => {
       const dead = start(log.producer({ leaseMs }), { kind: "hang", offsets: 7, shard: 0 });
       await dead.next();
@@ -24,7 +24,7 @@ describe("a claim that is not published", () => {
       expectUnion(await readShards(log, 7), { a: 1000, main: 1 });
     }));
 
-  it("of a worker that hangs delays closing by the lease only", () =>
+  it("of a worker that hangs delays closing by the lease only [fault 56]", () =>
     useProducers({ flushIntervalMs: 2 }, async (log, directory, start) => {
       await log.append({ value: "main:0" });
       const hanging = start(log.producer({ leaseMs }), { kind: "hang", offsets: 3, shard: 0 });
@@ -36,7 +36,7 @@ describe("a claim that is not published", () => {
       assert.deepEqual(batchesOf(directory, 0), [[0, 0, 1], [1, 3, 0]]);
     }));
 
-  it("of several dead workers becomes void with one lease", () =>
+  it("of several dead workers becomes void with one lease [fault 56]", () =>
     useProducers({ flushIntervalMs: 2 }, async (log, directory, start) => {
       for (const offsets of [2, 3, 4]) {
         const dead = start(log.producer({ leaseMs }), { kind: "hang", offsets, shard: 0 });
@@ -51,7 +51,7 @@ describe("a claim that is not published", () => {
       assert.equal(log.shard(0).nextOffset, 10);
     }));
 
-  it("of a worker that only slept is claimed anew, and no record is lost or twice", () =>
+  it("of a worker that only slept is claimed anew, and no record is lost or twice [fault 56]", () =>
     useProducers({ flushIntervalMs: 2 }, async (log, directory, start) => {
       const slow = start(log.producer({ leaseMs: 50 }), { kind: "stall", name: "slow", count: 500, sleepMs: 600 });
       assert.equal((await slow.next()).is, "ready");
@@ -65,6 +65,26 @@ describe("a claim that is not published", () => {
       for (const { shard, offset } of places!) {
         assert.ok(shards[shard].some((record) => record.offset === offset && record.text()!.startsWith("slow:")));
       }
+    }));
+
+  it("lets the log's own thread append so much behind it, and no more", () =>
+    useProducers({ flushIntervalMs: Infinity }, async (log, _directory, start) => {
+      const dead = start(log.producer({ leaseMs: 1500 }), { kind: "hang", offsets: 2, shard: 0 });
+      await dead.next();
+      const shard = log.shard(0);
+      let taken = 0;
+      const flushed: Promise<number>[] = [];
+      while (shard.tryAppend({ value: `main:${taken}` }) !== BACKPRESSURE) {
+        taken++;
+        flushed.push(shard.flush());
+      }
+      assert.equal(taken, 1024);
+      assert.equal(shard.written, 0);
+      await shard.writable();
+      assert.equal(shard.tryAppend({ value: `main:${taken}` }), 2 + taken);
+      await Promise.all(flushed);
+      await shard.flush();
+      expectUnion(await readShards(log, 2), { main: taken + 1 });
     }));
 
   it("keeps what was claimed behind it on the log's own thread in order", () =>

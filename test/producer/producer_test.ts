@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { describe, it } from "node:test";
-import { BACKPRESSURE, type Log, LogError, openLog, type OpenOptions } from "../../mod.ts";
+import { BACKPRESSURE, type Log, type LogError, openLog, type OpenOptions } from "../../mod.ts";
 import { BatchBuilder, connectProducer, type Producer, type ProducerHandle } from "../../producer.ts";
+import { contentOf } from "../../src/claims/handle.ts";
+import { ProducerMemory } from "../../src/claims/producer_memory.ts";
 import { writeI32, writeU16 } from "../../src/bytes.ts";
 import { crc32c } from "../../src/batch/crc32c.ts";
 import {
@@ -176,6 +178,25 @@ describe("a producer", () => {
       await assert.rejects(producer.flush(), { code: "CLOSED" });
     }));
 
+  it("with checkCrc writes no batch whose memory was damaged, and is locked out", async () => {
+    const codes: string[] = [];
+    await useProducers({ flushIntervalMs: Infinity, onError: ({ code }) => codes.push(code) }, async (log) => {
+      const handle = log.producer({ checkCrc: true });
+      const producer = connectProducer(handle);
+      const ticket = producer.tryAppend({ value: "damaged" }) as number;
+      const flushed = producer.flush();
+      // The log's thread has not looked yet: it is this one.
+      new ProducerMemory(contentOf(handle)).slab(0)[70] ^= 1;
+      await assert.rejects(flushed, { code: "BATCH_INVALID" });
+      await assert.rejects(producer.acknowledged(ticket), { code: "BATCH_INVALID" });
+      assert.throws(() => producer.tryAppend({ value: "more" }), { code: "BATCH_INVALID" });
+      await log.shard(0).flush();
+      assert.equal(log.shard(0).written, 1);
+      assert.deepEqual(codes, ["BATCH_INVALID"]);
+      await assert.rejects(producer.close(), { code: "BATCH_INVALID" });
+    });
+  });
+
   it("of a log that can only be read is not made", () =>
     useDirectory(async (directory) => {
       await (await openLog(directory)).close();
@@ -199,6 +220,17 @@ describe("the log's own thread beside a producer", () => {
       const values = (await collect(log.read())).map((record) => record.text());
       assert.deepEqual(values.filter((value) => value![0] === "m"), own.map((_, i) => `m${i}`));
       for (const [i, offset] of own.entries()) assert.equal(values[offset as number], `m${i}`);
+      await producer.close();
+    }));
+
+  it("does not keep a producer waiting with what it has not flushed itself", () =>
+    useProducer({ flushIntervalMs: Infinity }, async (log, producer) => {
+      assert.equal(log.shard(0).tryAppend({ value: "first" }), 0);
+      assert.equal(log.shard(0).tryAppend({ value: "second" }), 1);
+      producer.tryAppend({ value: "third" });
+      await producer.flush();
+      assert.equal(log.shard(0).written, 3);
+      assert.equal(log.shard(0).tryAppend({ value: "fourth" }), 3);
       await producer.close();
     }));
 

@@ -74,14 +74,17 @@ describe("producers in worker threads", () => {
     }));
 
   it("roll segments, and are acknowledged on disk", () =>
-    useProducers({ segmentBytes: 100_000, durability: "disk", flushIntervalMs: 1 }, async (log, _directory, start) => {
-      const count = 4000;
-      const a = start(log.producer({ bufferBytes: 262_144 }), { kind: "append", name: "a", count, bytes: 100 });
-      await appendHere(log, "main", count);
-      await a.next();
-      assert.equal(log.shard(0).synced, 2 * count);
-      expectUnion(await readShards(log), { a: count, main: count });
-    }));
+    useProducers(
+      { segmentBytes: 100_000, durability: "disk", flushIntervalMs: 1, directIo: true },
+      async (log, _directory, start) => {
+        const count = 4000;
+        const a = start(log.producer({ bufferBytes: 262_144 }), { kind: "append", name: "a", count, bytes: 100 });
+        await appendHere(log, "main", count);
+        await a.next();
+        assert.equal(log.shard(0).synced, 2 * count);
+        expectUnion(await readShards(log), { a: count, main: count });
+      },
+    ));
 
   it("wait for room, and hold no more memory than they were given", () =>
     useProducers({ flushBytes: 65_536 }, async (log, _directory, start) => {

@@ -25,6 +25,15 @@ describe("backpressure", () => {
       assert.deepEqual(values, Array(taken + 1).fill(record.value));
     }));
 
+  it("ends where every record is synced, too, however many writes one sync covers", () =>
+    useLog({ durability: "disk", maxBufferPerShard: 200_000, flushBytes: 10_000, batchBytes: 5000 }, async (log) => {
+      const shard = log.shard(0);
+      const record = { value: filled(1000, 7) };
+      for (let i = 0; i < 5000; i++) while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
+      await shard.flush();
+      assert.equal(shard.synced, 5000);
+    }));
+
   it("is over at once while less than half of the buffer is in use", () =>
     useLog({ maxBufferPerShard: 10_000, flushIntervalMs: Infinity }, async (log) => {
       const shard = log.shard(0);

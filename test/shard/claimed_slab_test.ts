@@ -46,6 +46,7 @@ function check(batches: readonly Uint8Array[], claimed: number, says?: number): 
     slab: () => slab,
     offsetsOf: () => claimed,
     checksum: crc32c,
+    checksCrc: true,
   };
   return checkSlab(memory as unknown as ProducerMemory, 0, BASE, EPOCH);
 }

@@ -75,7 +75,7 @@ async function endLife(sim: Simulation, closed: boolean): Promise<void> {
 export async function recover(sim: Simulation): Promise<boolean> {
   const fresh = sim.models.every((model) => model.history.length === 0);
   sim.enter(fresh ? "creation" : sim.crashed === undefined ? "opening" : "recovery");
-  let crashes = sim.random.chance(0.12) ? 1 + sim.random.below(2) : 0;
+  let crashes = sim.random.chance(0.1) ? 1 + sim.random.below(2) : 0;
   let failures = 0;
   let interrupted = 0;
   let acceptDataLoss = false;

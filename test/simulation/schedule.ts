@@ -77,7 +77,7 @@ async function liveOnce(sim: Simulation): Promise<void> {
   const isPointed = ending < 2;
   if (inTheMiddle && !isPointed) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([150, 500])));
   const left = sim.settings.operations - sim.operations;
-  const end = sim.operations + Math.min(left, 16 + random.below(16));
+  const end = sim.operations + Math.min(left, 20 + random.below(16));
   while (sim.operations < end && !sim.vfs.stopped) await operate(sim);
   if (isPointed) await operateAndCrash(sim);
   else if (inTheMiddle && !sim.vfs.stopped) {

@@ -57,6 +57,9 @@ const LIES: readonly Fault[] = [
 /** Each record is written by itself, and the next one does not wait for it. */
 const HASTY: OpenOptions = { flushBytes: 100, stride: 1, flushIntervalMs: 0, durability: "os" };
 
+/** Writes are large enough for whole pages, and go past the page cache. */
+const DIRECT: OpenOptions = { directIo: true, stride: 64, flushBytes: 9000, batchBytes: 3000 };
+
 /** Sectors that hold acknowledged records are rewritten all the time. */
 const SAFE: OpenOptions = { flushBytes: 100, stride: 1, durability: "disk" };
 
@@ -87,11 +90,14 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
   const options = drawOptions(shards, random);
   // Several writes in flight when the process ends: the only way in which a machine that cannot be told from another loses data.
   const isHasty = unknownInstance && random.chance(0.5);
+  const isDirect = !isHasty && profile !== "weak" && random.chance(0.1);
   return {
     seed,
     profile,
     shards,
-    options: isHasty ? { ...options, ...HASTY } : profile === "weak" ? { ...options, ...SAFE } : options,
+    options: isDirect
+      ? { ...options, ...DIRECT, segmentBytes: 16_384 + random.below(32_768) }
+      : { ...options, ...(isHasty ? HASTY : profile === "weak" ? SAFE : {}) },
     vfs: {
       seed,
       async: isHasty ? 1 : random.chance(0.3) ? random.pick([0.3, 1]) : false,
@@ -101,7 +107,7 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       strict: profile === "weak",
       ...(profile === "errors" || profile === "lying" ? { faults: drawFaults(profile, random) } : {}),
     },
-    burst: random.pick([4, 8, 20]),
+    burst: isDirect ? 30 : random.pick([4, 8, 20]),
     operations: random.chance(0.95) ? 30 : 60,
     hostile: random.chance(0.1),
     invariant,
