@@ -10,6 +10,9 @@ import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.ts"
 /** Kafka counts offsets of one batch in 31 bits; this keeps every batch far below. */
 const MAX_RECORDS = 0x3fff_ffff;
 
+/** Largest number that a varint of two bytes holds. */
+const PLAIN = 8191;
+
 /**
  * One open batch. The caller begins it at a place, asks for the size of the next record, makes room, and puts it.
  * Nothing is allocated a record.
@@ -69,6 +72,56 @@ export class BatchWriter {
     at = writeVarint(bytes, at, count);
     this.position = record.writeTail(bytes, at);
     this.count = count + 1;
+  }
+
+  /**
+   * The commonest record in one step: bytes without key and headers, of ordinary size, at a time near that of the batch.
+   *
+   * @param end The record has to end before it.
+   * @returns Bytes that it took; 0 where it is not such a record, or does not fit: nothing was written then.
+   */
+  putPlain(value: Uint8Array, timestamp: number, end: number): number {
+    const count = this.count;
+    const length = value.length;
+    const delta = timestamp - this.baseTimestamp;
+    if (count === 0 || count > PLAIN || length > PLAIN || delta < 0 || delta > PLAIN) return 0;
+    // Every number is below 8,192 here: a varint of one or two bytes.
+    const body = length + 6 + (delta < 64 ? 0 : 1) + (count < 64 ? 0 : 1) + (length < 64 ? 0 : 1);
+    if (body > PLAIN) return 0;
+    const start = this.position;
+    let at = start;
+    if (at + body + 2 > end) return 0;
+    const bytes = this.bytes;
+    if (body < 64) bytes[at++] = body << 1;
+    else {
+      bytes[at++] = (body << 1) | 0x80;
+      bytes[at++] = body >> 6;
+    }
+    bytes[at++] = 0;
+    if (delta < 64) bytes[at++] = delta << 1;
+    else {
+      bytes[at++] = (delta << 1) | 0x80;
+      bytes[at++] = delta >> 6;
+    }
+    if (count < 64) bytes[at++] = count << 1;
+    else {
+      bytes[at++] = (count << 1) | 0x80;
+      bytes[at++] = count >> 6;
+    }
+    // The length of a key that is null: -1.
+    bytes[at++] = 1;
+    if (length < 64) bytes[at++] = length << 1;
+    else {
+      bytes[at++] = (length << 1) | 0x80;
+      bytes[at++] = length >> 6;
+    }
+    bytes.set(value, at);
+    at += length;
+    bytes[at++] = 0;
+    if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
+    this.count = count + 1;
+    this.position = at;
+    return at - start;
   }
 
   /** Moves the open batch to another place, which has room for it. */

@@ -96,6 +96,13 @@ function tooLarge(what: string, size: number): never {
   );
 }
 
+/** The value of a record that has nothing else and gets the time of its taking; `undefined` for any other. */
+export function plainValue(record: RecordInput): Uint8Array | undefined {
+  const { key, value, headers, timestamp } = record;
+  const isPlain = (key === undefined || key === null) && headers === undefined && timestamp === undefined;
+  return isPlain && value instanceof Uint8Array ? value : undefined;
+}
+
 /** Tells the time where a record brings none. */
 export interface Now {
   now(): number;

@@ -27,9 +27,11 @@ export class Announcements {
     return (rung === "disk" ? this.#synced : this.#written).wait(end, signal);
   }
 
-  written(end: number): void {
-    this.#written.reach(end);
-    this.sharing?.written(end);
+  /** A commit is done; a sync beside the commits may have come further, too. */
+  reached(written: number, synced: number): void {
+    this.#written.reach(written);
+    this.sharing?.written(written);
+    this.synced(synced);
     this.#wake();
   }
 

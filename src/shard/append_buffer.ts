@@ -116,6 +116,22 @@ export class AppendBuffer {
     return this.nextOffset++;
   }
 
+  /**
+   * Takes the commonest record, where it needs no new batch and no more memory.
+   *
+   * @returns Bytes that it took; 0 where {@linkcode AppendBuffer.append} has to take it.
+   */
+  appendPlain(value: Uint8Array, timestamp: number): number {
+    const writer = this.#writer;
+    if (this.#shared !== undefined || writer.count === 0 || this.nextOffset >= Number.MAX_SAFE_INTEGER) return 0;
+    const bytes = writer.putPlain(value, timestamp, Math.min(writer.start + this.#batchBytes, writer.bytes.length));
+    if (bytes === 0) return 0;
+    this.bytes += bytes;
+    this.#budget.used += bytes;
+    this.nextOffset++;
+    return bytes;
+  }
+
   /** Takes a checked blob of `offsets` records, patches it, and answers its base offset. */
   appendBlob(blob: Uint8Array, offsets: number): number {
     if (this.#shared !== undefined) return this.#shared.own.appendBlob(blob, offsets);

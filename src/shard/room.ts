@@ -7,6 +7,9 @@ import type { AppendBuffer, Budget } from "./append_buffer.ts";
 import { tooLargeError } from "./refusals.ts";
 import { OffsetWaiters } from "./waiters.ts";
 
+/** More than a record without key and headers, and a batch begun for it, add to its value. */
+const MAX_ADDED_BYTES = 128;
+
 /** The room of one shard within its own limit and the log's budget. */
 export class Room {
   readonly #shard: number;
@@ -40,6 +43,13 @@ export class Room {
     if (cost > limit) throw tooLargeError(this.#shard, cost, limit);
     this.#refusedBytes = cost;
     return false;
+  }
+
+  /** True where a value of so many bytes is sure to find room, whatever its record adds. */
+  hasPlenty(valueBytes: number): boolean {
+    const { used, max } = this.#budget;
+    const cost = valueBytes + MAX_ADDED_BYTES;
+    return this.#buffer.bytes + cost <= this.#max && used + cost <= max;
   }
 
   /** Below half of both limits, and with room for what was refused last: who tries again now will succeed. */

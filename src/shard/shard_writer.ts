@@ -4,10 +4,10 @@
  * @module
  */
 import { HEADER_BYTES } from "../batch/format.ts";
-import { PreparedRecord, type RecordInput } from "../batch/record_input.ts";
+import { plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlob } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
-import type { Limits, Rung, SignalOptions } from "../options.ts";
+import type { Rung, SignalOptions } from "../options.ts";
 import { Announcements } from "./announcements.ts";
 import { AppendBuffer } from "./append_buffer.ts";
 import type { Committer } from "./committer.ts";
@@ -16,6 +16,7 @@ import { closedError, noOffsetsError, notHandedOutError, poisonedError, writeErr
 import { ShardSharing, type SharingContext } from "./shard_sharing.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
+import { Triggers } from "./triggers.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** The one implementation of {@linkcode Shard} that writes. */
@@ -23,7 +24,7 @@ export class ShardWriter implements Shard, Flushable {
   readonly id: number;
   readonly earliest: number;
   readonly #context: ShardContext;
-  readonly #limits: Limits;
+  readonly #triggers: Triggers;
   readonly #committer: Committer;
   readonly #buffer: AppendBuffer;
   readonly #record: PreparedRecord = new PreparedRecord();
@@ -38,8 +39,6 @@ export class ShardWriter implements Shard, Flushable {
   /** Exclusive ends that a flush and a sync were asked for. */
   #flushTarget: number;
   #syncTarget: number;
-  #recordsSinceFlush = 0;
-  #bytesSinceFlush = 0;
   /** The log's timer knows of this shard. */
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
@@ -48,7 +47,7 @@ export class ShardWriter implements Shard, Flushable {
     this.id = context.id;
     this.earliest = context.earliest;
     this.#context = context;
-    this.#limits = context.limits;
+    this.#triggers = new Triggers(context.limits);
     this.#committer = committer;
     const { nextOffset, position } = committer.written;
     this.#flushTarget = nextOffset;
@@ -88,6 +87,14 @@ export class ShardWriter implements Shard, Flushable {
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const buffer = this.#buffer;
+    const plain = plainValue(record);
+    if (plain !== undefined && this.#room.hasPlenty(plain.length)) {
+      const bytes = buffer.appendPlain(plain, this.#context.clock.now());
+      if (bytes > 0) {
+        this.#taken(1, bytes);
+        return buffer.nextOffset - 1;
+      }
+    }
     this.#record.prepare(record, this.#context.clock);
     const bytes = buffer.measure(this.#record);
     if (!this.#hasRoom(bytes + HEADER_BYTES)) return BACKPRESSURE;
@@ -136,8 +143,7 @@ export class ShardWriter implements Shard, Flushable {
   /** Seals what is open and lets the loop write everything taken so far. */
   requestFlush(): void {
     if (this.#state !== "open") return;
-    this.#recordsSinceFlush = 0;
-    this.#bytesSinceFlush = 0;
+    this.#triggers.reset();
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
     this.#record.release();
@@ -213,11 +219,8 @@ export class ShardWriter implements Shard, Flushable {
   }
 
   #taken(records: number, bytes: number): void {
-    this.#recordsSinceFlush += records;
-    this.#bytesSinceFlush += bytes;
-    if (this.#recordsSinceFlush >= this.#limits.stride || this.#bytesSinceFlush >= this.#limits.flushBytes) {
-      this.requestFlush();
-    } else if (!this.timerArmed) this.#context.armTimer(this);
+    if (this.#triggers.taken(records, bytes)) this.requestFlush();
+    else if (!this.timerArmed) this.#context.armTimer(this);
   }
 
   /** Waits for an exclusive end on a rung. */
@@ -272,10 +275,7 @@ export class ShardWriter implements Shard, Flushable {
     }
   }
 
-  readonly #published = (): void => {
-    this.#waiting.written(this.written);
-    this.#waiting.synced(this.synced);
-  };
+  readonly #published = (): void => this.#waiting.reached(this.written, this.synced);
 
   #poison(cause: unknown): void {
     const failure = writeError(this.id, cause);
