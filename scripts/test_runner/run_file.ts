@@ -39,6 +39,16 @@ function killGroup(pid: number): void {
   }
 }
 
+/**
+ * Node translates and compiles every source anew for each process; with a cache that all of them share, a program is up in a
+ * quarter of the time. What comes from a cache is counted with gaps, so coverage goes without.
+ */
+function compileCache(root: string): Record<string, string> {
+  const { NODE_COMPILE_CACHE, NODE_V8_COVERAGE } = process.env;
+  if (NODE_V8_COVERAGE !== undefined) return { NODE_DISABLE_COMPILE_CACHE: "1" };
+  return { NODE_COMPILE_CACHE: NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "tests") };
+}
+
 /** Runs one test file in a process of its own, so that a crash or a hang costs this file only. */
 export async function runFile(runtime: Runtime, file: string, settings: RunSettings): Promise<Outcome> {
   const { root, timeLimitMs } = settings;
@@ -52,6 +62,7 @@ export async function runFile(runtime: Runtime, file: string, settings: RunSetti
     env: {
       ...process.env,
       NO_COLOR: "1",
+      ...compileCache(root),
       PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH,
       ...settings.environment,
     },

@@ -34,7 +34,7 @@ function temporaryDirectory(name: string): string {
 /** Node reads the sources anew for each program: with what it made of them last time it starts four times as fast. */
 const environment: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: "1" };
 if (process.versions.bun === undefined && process.versions.deno === undefined) {
-  environment.NODE_COMPILE_CACHE = temporaryDirectory("compiled");
+  environment.NODE_COMPILE_CACHE ??= temporaryDirectory("compiled");
 }
 
 /** No program of a test lives longer. */

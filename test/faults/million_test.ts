@@ -12,7 +12,10 @@ import type { Flip } from "./million/flips.ts";
 import { countFrom } from "./settings.ts";
 
 const MESSAGES = 1_000_000;
-const BITS = countFrom("FAULT_BITS", 3);
+/** Bits of `.log` files; elsewhere than on Node only where the environment asks for some. */
+const BITS = countFrom("FAULT_BITS", CURRENT === "node" ? 3 : 0);
+/** Where a batch's epoch stands: a leader sets it behind the checksum's back, and what it says is compared, not summed up. */
+const EPOCH = { from: 12, to: 16 };
 const SCRIPT = fileURLToPath(new URL("./million/flips.ts", import.meta.url));
 const ARGUMENTS = CURRENT === "deno" ? ["run", "--quiet", "--no-check", "--allow-all"] : [];
 const LIMIT_MS = 60_000;
@@ -35,7 +38,10 @@ async function flips(directory: string, seed: number): Promise<Flip[]> {
 }
 
 describe(`a log of a million messages on ${CURRENT}`, () => {
-  it("loses at most one batch to a flipped bit, reads the rest, and names what is gone [faults 24, 25, 28, 29, 29a]", () =>
+  const skip = BITS === 0 && "runs on Node, and elsewhere with FAULT_BITS=3";
+  it("loses at most one batch to a flipped bit, reads the rest, and names what is gone [faults 24, 25, 28, 29, 29a]", {
+    skip,
+  }, () =>
     useDirectory(async (parent) => {
       const seed = announceSeed("a million messages");
       const all = await flips(join(parent, "log"), seed);
@@ -51,6 +57,17 @@ describe(`a log of a million messages on ${CURRENT}`, () => {
           continue;
         }
         const { first, last, position } = batch;
+        const ofLog = damage.filter((one) => one.file.endsWith(".log"));
+        assert.deepEqual(ofLog, [{ file, position, shard, range: [first, last] }], `${what}: what verify says`);
+        if (byte - position >= EPOCH.from && byte - position < EPOCH.to) {
+          assert.deepEqual(
+            [records, gaps, stopped],
+            [MESSAGES, [], undefined],
+            `${what}: a wrong epoch costs no record`,
+          );
+          told.push("0");
+          continue;
+        }
         assert.deepEqual(gaps, [{ shard, from: first, to: last }], `${what}: the gap event`);
         assert.equal(records, MESSAGES - (last - first + 1), `${what}: the records that are left`);
         assert.deepEqual(
@@ -58,8 +75,6 @@ describe(`a log of a million messages on ${CURRENT}`, () => {
           { code: "CORRUPT_BATCH", position, range: [first, last] },
           `${what}: where a reader stops`,
         );
-        const ofLog = damage.filter((one) => one.file.endsWith(".log"));
-        assert.deepEqual(ofLog, [{ file, position, shard, range: [first, last] }], `${what}: what verify says`);
         told.push(`${last - first + 1}`);
       }
       console.log(`one flipped bit in ${MESSAGES} messages on ${CURRENT}: ${told.join(", ")} lost, and named`);

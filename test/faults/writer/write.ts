@@ -45,6 +45,8 @@ function randomOptions(random: SeededRandom): OpenOptions {
     batchBytes: random.pick([300, 4096, 65_536]),
     maxBufferPerShard: random.pick([200_000, 8_388_608]),
     segmentBytes: random.pick([2048, 20_000, 300_000]),
+    directIo: random.pick([true, "auto"]),
+    maxUnsyncedBytes: random.pick([65_536, 268_435_456]),
   };
 }
 
