@@ -18,6 +18,7 @@ import { isTopic, type Manifest, MANIFEST_NAMES, readManifest, shardDirectory, w
 import { inferManifest } from "./manifest_inference.ts";
 import { Producers } from "./producers.ts";
 import { type OpenedShard, openShardForReading, openShardForWriting } from "./open_shard.ts";
+import { missingError, networkError } from "./refusals.ts";
 import { writeOwner } from "./owner.ts";
 
 /** Shards opened at the same time. */
@@ -188,6 +189,10 @@ async function loadOrCreate(
   } else checkAgreement(manifest, options, directory);
   const present = new Set((await vfs.list(directory)).map((entry) => entry.name));
   const missing = [...Array(manifest.shards).keys()].filter((id) => !present.has(`${manifest.topic}-${id}`));
+  // They were durable before there was a manifest: whatever was in them is gone.
+  if (found.manifest !== undefined && missing.length > 0 && !options.acceptDataLoss) {
+    throw missingError(shardDirectory(directory, manifest.topic, missing[0]), missing[0]);
+  }
   for (const id of missing) await vfs.makeDirectory(shardDirectory(directory, manifest.topic, id));
   if (found.intact < MANIFEST_NAMES.length) {
     // The log is there once its manifest is, so everything else comes first, and is durable by then: whoever finds a
@@ -228,15 +233,6 @@ function checkAgreement(manifest: Manifest, options: OpenOptions, directory: str
       `Cannot open the log in ${directory}: its topic is ${manifest.topic}, not ${options.topic}`,
     );
   }
-}
-
-function networkError(directory: string, network: string): LogError {
-  return new LogError(
-    "UNSUPPORTED",
-    `Cannot write the log in ${directory}: it lies on a network file system (${network}), which may lose locks and synced data; ` +
-      "choose a local disk, open with readOnly, or insist with allowNetworkFileSystem",
-    { file: directory },
-  );
 }
 
 /** Refuses to create a log among somebody else's files. */

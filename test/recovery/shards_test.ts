@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { openLog, type OpenOptions } from "../../mod.ts";
@@ -72,6 +72,20 @@ describe("the damage of one shard", () => {
       await reopen(directory, { readOnly: true }, async (log) => {
         assert.equal((await collect(log.read({ shard: 0 }))).length, 5);
       });
+    }));
+
+  it("whose whole directory is gone is no new shard: a writer opens it only with consent", () =>
+    useShards(async (directory) => {
+      rmSync(join(directory, "log-2"), { recursive: true });
+      const { message } = await fails("DATA_LOSS", () => reopen(directory, {}, () => {}));
+      assert.match(message, /log-2 .*acceptDataLoss/);
+      assert.ok(!existsSync(join(directory, "log-2")), "nothing was made in its place");
+      await reopen(directory, { acceptDataLoss: true }, async (log) => {
+        assert.equal(take(log.shard(2), { value: "new" }), 0);
+        await log.flush();
+        assert.equal((await collect(log.read({ shard: 0 }))).length, 5);
+      });
+      await reopen(directory, {}, async (log) => assert.deepEqual(await texts(log.read({ shard: 2 })), ["new"]));
     }));
 });
 
