@@ -20,7 +20,9 @@ const WINDOW_BYTES = 32 * 1024 * 1024;
 const FIRST_TRIAL_BYTES = 512 * 1024 * 1024;
 const LAST_TRIAL_BYTES = 8 * 1024 * 1024 * 1024;
 /** A mode has to be so much faster for a change. */
-const ADVANTAGE = 1.1;
+const ADVANTAGE = 1.2;
+/** A mode that falls below this part of its own best is compared with the other one at once: it may be throttled by now. */
+const DECLINE = 0.6;
 
 /**
  * Measures both modes while the disk is busy and keeps to the faster one: the page cache takes a burst at the speed of memory, and
@@ -34,6 +36,8 @@ export class WriteModeChoice {
   #mode: WriteMode;
   /** Bytes a millisecond, as last seen. */
   readonly #speed: Record<WriteMode, number | undefined> = { cached: undefined, direct: undefined };
+  /** The best of the current mode since it was chosen. */
+  #best = 0;
   #isRefused = false;
   /** The current mode is on trial: the other one did better before, or was not measured yet. */
   #isTrial = false;
@@ -91,17 +95,26 @@ export class WriteModeChoice {
     this.#busyMs = 0;
     const own = this.#speed[mode]!;
     const others = this.#speed[other];
+    this.#best = Math.max(this.#best, own);
     if (this.#isTrial) {
       this.#isTrial = false;
       this.#sinceTrial = 0;
       if (others === undefined || own >= others * ADVANTAGE) this.#trialBytes = FIRST_TRIAL_BYTES;
       else {
-        this.#mode = other;
+        this.#turnTo(other);
         this.#trialBytes = Math.min(this.#trialBytes * 2, LAST_TRIAL_BYTES);
       }
-    } else if (others === undefined || this.#sinceTrial >= this.#trialBytes || others > own * ADVANTAGE) {
-      this.#mode = other;
+      return;
+    }
+    const isWorse = others !== undefined && own < this.#best * DECLINE && others > own * ADVANTAGE;
+    if (others === undefined || isWorse || this.#sinceTrial >= this.#trialBytes) {
+      this.#turnTo(other);
       this.#isTrial = true;
     }
+  }
+
+  #turnTo(mode: WriteMode): void {
+    this.#mode = mode;
+    this.#best = 0;
   }
 }
