@@ -7,6 +7,8 @@
  * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Every file runs in a
  * process of its own with a time limit. The last line is `N passed, N failed, N skipped`, over all runtimes.
  *
+ * `--jobs` is one more than there are cores where nobody says otherwise: many files wait for a disk, a timer or a child.
+ *
  * `--bail` starts no further file after the first that failed. `--times` keeps how long each file took: with the times of
  * an earlier run the quickest files come first, and what takes far longer than it did counts as hanging.
  */
@@ -45,7 +47,7 @@ function readSettings(): Settings {
     allowPositionals: true,
     options: {
       runtime: { type: "string", multiple: true, default: [RUNTIME_NAMES.join(",")] },
-      jobs: { type: "string", default: String(availableParallelism()) },
+      jobs: { type: "string", default: String(availableParallelism() + 1) },
       "time-limit": { type: "string", default: "300" },
       verbose: { type: "boolean", default: false },
       bail: { type: "boolean", default: false },

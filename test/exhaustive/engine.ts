@@ -55,7 +55,7 @@ function decode(bytes: Uint8Array): string {
   return utf8.decode(bytes);
 }
 
-/** How much of a random or exhaustive test runs: all of it where `EXHAUSTIVE` is `full`. */
+/** How much of a random or exhaustive test runs: a sample, and all of it where `EXHAUSTIVE` is `full`. */
 export function isFull(): boolean {
   return environment("EXHAUSTIVE") === "full";
 }

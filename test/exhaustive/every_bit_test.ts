@@ -100,14 +100,15 @@ function slotBits(step: number): (content: Uint8Array) => Iterable<number> {
   };
 }
 
-/** Turns over each bit of `content` and gives it back as it was. */
-function eachFlip(content: Uint8Array, check: (bit: number) => void): number {
-  for (let bit = 0; bit < content.length * 8; bit++) {
+/** Turns over every `step`th bit of `content` and gives it back as it was; answers how many. */
+function eachFlip(content: Uint8Array, check: (bit: number) => void, step: number = 1): number {
+  let count = 0;
+  for (let bit = 0; bit < content.length * 8; bit += step, count++) {
     content[bit >> 3] ^= 0x80 >> (bit & 7);
     check(bit);
     content[bit >> 3] ^= 0x80 >> (bit & 7);
   }
-  return content.length * 8;
+  return count;
 }
 
 describe("every bit of every file", () => {
@@ -166,7 +167,7 @@ describe("every bit of every file", () => {
             if (found?.slot.generation !== (isHit ? older?.slot.generation : slot.generation)) {
               assert.fail(`${kind} of shard ${shard} with bit ${bit} flipped: ${found?.slot.generation}`);
             }
-          });
+          }, isFull() ? 1 : SAMPLE_STEP);
         }
         await flipAll(golden, kind, counts, slotBits(i === 0 ? 3 : 11));
       }

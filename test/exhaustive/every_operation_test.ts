@@ -118,7 +118,8 @@ describe("every operation", () => {
     it(`${scenario.name}: any operation may fail in any way [faults 1, 3, 4, 7, 10, 11, 29c]`, async () => {
       let triples = 0;
       const kinds = await operationsOf(scenario);
-      const step = isFull() || isNode() ? 1 : 7;
+      // Every operation fails; in every way only with `EXHAUSTIVE=full`.
+      const step = isFull() ? 1 : isNode() ? 3 : 7;
       for (const [i, fault] of FAULTS.entries()) {
         for (let number = 1 + i % step; number <= kinds.length; number += step) {
           if (!fits(fault, kinds[number - 1])) continue;
