@@ -2,7 +2,7 @@
  * Runs the tests on Node, Bun and Deno.
  *
  *     npm test -- [FILTER …] [NAME=VALUE …] [--runtime node,bun,deno] [--jobs N] [--time-limit S] [--verbose]
- *                 [--bail] [--times FILE]
+ *                 [--bail] [--times FILE] [--first PART …]
  *
  * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Every file runs in a
  * process of its own with a time limit. The last line is `N passed, N failed, N skipped`, over all runtimes.
@@ -11,6 +11,7 @@
  *
  * `--bail` starts no further file after the first that failed. `--times` keeps how long each file took: with the times of
  * an earlier run the quickest files come first, and what takes far longer than it did counts as hanging.
+ * Before all others come the files whose path contains what `--first` says.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -40,6 +41,7 @@ interface Settings {
   verbose: boolean;
   bail: boolean;
   timesFile: string | undefined;
+  first: string[];
 }
 
 function readSettings(): Settings {
@@ -52,6 +54,7 @@ function readSettings(): Settings {
       verbose: { type: "boolean", default: false },
       bail: { type: "boolean", default: false },
       times: { type: "string" },
+      first: { type: "string", multiple: true, default: [] },
     },
   });
   const assignments = positionals.filter((argument) => /^\w+=/.test(argument));
@@ -72,6 +75,7 @@ function readSettings(): Settings {
     verbose: values.verbose,
     bail: values.bail,
     timesFile: values.times,
+    first: values.first,
   };
 }
 
@@ -89,7 +93,8 @@ function readTimes(file: string | undefined): Times | undefined {
  * Every `*_test.ts` below `test/`, simulations first: they may be long, and the others fill the gaps. With known times the
  * quickest come first; a simulation finds more for its time than any other test, and counts as one of about a second.
  */
-function listTests(filters: string[], times: Times | undefined): string[] {
+function listTests({ filters, first }: Settings, times: Times | undefined): string[] {
+  const isLater = (file: string): number => first.some((part) => file.includes(part)) ? 0 : 1;
   const cost = (file: string): number => {
     const isSimulation = file.includes("/simulation/");
     if (times === undefined) return isSimulation ? 0 : 1;
@@ -100,7 +105,7 @@ function listTests(filters: string[], times: Times | undefined): string[] {
     .map((path) => `test/${String(path).replaceAll("\\", "/")}`)
     .filter((path) => path.endsWith("_test.ts"))
     .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
-    .sort((a, b) => cost(a) - cost(b) || (a < b ? -1 : 1));
+    .sort((a, b) => isLater(a) - isLater(b) || cost(a) - cost(b) || (a < b ? -1 : 1));
 }
 
 function version(runtime: Runtime): string {
@@ -191,7 +196,7 @@ function writeTimes(file: string, outcomes: Outcome[]): void {
 
 async function main(): Promise<number> {
   const settings = readSettings();
-  const files = listTests(settings.filters, readTimes(settings.timesFile));
+  const files = listTests(settings, readTimes(settings.timesFile));
   if (files.length === 0) {
     console.log(`No test file matches ${settings.filters.join(" ") || "test/**/*_test.ts"}.`);
     console.log(summary({ passed: 0, failed: 0, skipped: 0 }));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** One replacement. */
@@ -50,4 +50,9 @@ export function plant(root: string, { edits }: Bug): void {
     // A function, because a replacement may hold `$`.
     writeFileSync(path, readFileSync(path, "utf8").replace(edit.text, () => edit.replacement));
   }
+}
+
+/** Takes the bug's edits back in the tree at `root`, whose original is at `unchanged`. */
+export function unplant(root: string, { edits }: Bug, unchanged: string): void {
+  for (const { file } of edits) copyFileSync(join(unchanged, file), join(root, file));
 }

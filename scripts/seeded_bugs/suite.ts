@@ -27,19 +27,23 @@ export function endRuns(): void {
   for (const child of running) child.kill("SIGTERM");
 }
 
-/** Runs the tests of the tree at `root` on Node; `timesFile` orders them, the quick ones first. */
+/**
+ * Runs the tests of the tree at `root` on Node; `timesFile` orders them, the quick ones first. What Node compiled is kept in
+ * the directory `compiled`, by default with the installed packages.
+ */
 export async function runSuite(
   root: string,
   args: readonly string[],
   timesFile: string,
   limitMs: number,
+  compiled?: string,
 ): Promise<SuiteResult> {
   const started = performance.now();
   const script = join(root, "scripts", "test.ts");
   const child = spawn(process.execPath, [script, "--runtime", "node", "--bail", "--times", timesFile, ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1" },
+    env: { ...process.env, NO_COLOR: "1", ...(compiled && { NODE_COMPILE_CACHE: compiled }) },
   });
   running.add(child);
   let output = "";

@@ -7,6 +7,7 @@ import { instanceIds } from "../anchor/anchor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { equalBytes } from "../bytes.ts";
 import { decodeManifest, type Manifest, MANIFEST_NAMES, shardDirectory } from "../log/manifest.ts";
+import { inferManifest } from "../log/manifest_inference.ts";
 import type { Engine } from "../options.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { checkShard } from "./check_shard.ts";
@@ -23,7 +24,7 @@ export type VerifyTools = Pick<Engine, "vfs" | "clock" | "codecs">;
  * Verifies the log in `directory` and tells the observer what it finds.
  *
  * @returns What was looked at.
- * @throws {LogError} `NOT_A_LOG`, `FORMAT_TOO_NEW`, `CORRUPT_FILE` where no manifest is intact, `IO`
+ * @throws {LogError} `NOT_A_LOG`, `FORMAT_TOO_NEW`, `CORRUPT_FILE` where no manifest is intact and none can be inferred, `IO`
  */
 export async function verifyLog(
   tools: VerifyTools,
@@ -92,16 +93,19 @@ async function checkManifest(vfs: Vfs, directory: string, observer: Observer): P
         what: bytes === undefined ? "this copy of the manifest is missing" : "this copy of the manifest is damaged",
       });}
   }
-  if (present === 0) {
+  // As a reader does who finds none: the rest of the log says what it was.
+  const inferred = intact.length > 0 ? undefined : await inferManifest(vfs, directory, present > 0);
+  if (present === 0 && inferred === undefined) {
     throw new LogError("NOT_A_LOG", `Cannot verify the log in ${directory}: there is no log in it; check the path`, {
       file: directory,
     });
   }
   for (const { file, what } of faults) observer.damage({ shard: undefined, file, position: 0, range: undefined, what });
   const [first, second] = intact;
+  if (first === undefined && inferred !== undefined) return inferred;
   if (first === undefined) {
     const message =
-      `Cannot verify the log in ${directory}: no copy of its manifest is intact, so nothing else can be judged`;
+      `Cannot verify the log in ${directory}: no copy of its manifest is intact, and its files contradict each other`;
     throw new LogError("CORRUPT_FILE", message, { file: `${directory}/${MANIFEST_NAMES[0]}` });
   }
   if (second !== undefined && !equalBytes(first.bytes, second.bytes)) {

@@ -1,6 +1,15 @@
 /** `bimiplog verify`: finds every damage, names its place, and takes nothing else for damage. */
 import assert from "node:assert/strict";
-import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { describe, it } from "node:test";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
@@ -179,6 +188,22 @@ describe("verify", () => {
     await writeLog(directory);
     flip(`${directory}/bimip.json`, 30);
     flip(`${directory}/bimip.copy.json`, 31);
+    const { damages } = await verify(directory);
+    assert.deepEqual(damages.map(({ file }) => file), [`${directory}/bimip.json`, `${directory}/bimip.copy.json`]);
+    // What the rest of the log says of it is enough to look at everything else, too.
+    flip(`${directory}/${FIRST}.log`, 70);
+    const both = (await verify(directory)).damages;
+    assert.deepEqual(both.slice(2).map(({ file }) => file), [`${directory}/${FIRST}.log`]);
+    const { code } = await run(["verify", directory]);
+    assert.equal(code, 3);
+  });
+
+  it("says so where nothing tells what the log was", async () => {
+    const directory = temporaryLog();
+    await writeLog(directory);
+    for (const name of ["bimip.json", "bimip.copy.json"]) flip(`${directory}/${name}`, 30);
+    mkdirSync(`${directory}/other-0`);
+    cpSync(`${directory}/events-0`, `${directory}/other-0`, { recursive: true });
     const { code, stderr } = await run(["verify", directory]);
     assert.equal(code, 3);
     assert.match(stderr, /^bimiplog: [^\n]*manifest[^\n]*\n$/);
