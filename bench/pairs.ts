@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Figure, Setting } from "./figure.ts";
+import type { Figure, PairFigure, Readings, Setting, Value, ValueFigure } from "./figure.ts";
 
 /** One pair of runs, in seconds. */
 export interface Pair {
@@ -18,16 +18,28 @@ export interface Spread {
   readonly high: number;
 }
 
-/** What a figure came to on one runtime. */
-export interface Outcome {
-  readonly figure: string;
-  readonly runtime: string;
-  readonly messages: number;
+/** A value over all runs. */
+export interface MeasuredValue extends Value {
+  readonly spread: Spread;
+}
+
+/** What two sides came to. */
+export interface Comparison {
   readonly pairs: readonly Pair[];
   readonly messagesPerSecond: Spread;
   readonly floorPerSecond: Spread;
   /** Our speed divided by the floor's, of each pair. */
   readonly ratio: Spread;
+}
+
+/** What a figure came to on one runtime. */
+export interface Outcome {
+  readonly figure: string;
+  readonly runtime: string;
+  readonly messages: number;
+  /** Absent where the figure has no other side. */
+  readonly comparison?: Comparison;
+  readonly values: readonly MeasuredValue[];
 }
 
 export function spreadOf(numbers: readonly number[]): Spread {
@@ -37,10 +49,43 @@ export function spreadOf(numbers: readonly number[]): Spread {
   return { low: sorted[0], median, high: sorted[sorted.length - 1] };
 }
 
-/** Runs a figure: one pair to warm up, then so many that count. The side that goes first alternates. */
-export async function runPairs(figure: Figure, setting: Setting, count: number, runtime: string): Promise<Outcome> {
+/** The number below which a part of them lies, such as 0.99. */
+export function quantile(numbers: readonly number[], part: number): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+}
+
+/** Runs a figure: once to warm up, then so often that it counts. */
+export async function runFigure(figure: Figure, setting: Setting, count: number, runtime: string): Promise<Outcome> {
+  const { comparison, readings } = "prepare" in figure
+    ? await runPairs(figure, setting, count)
+    : { comparison: undefined, readings: await runValues(figure, setting, count) };
+  return {
+    figure: figure.name,
+    runtime,
+    messages: setting.messages,
+    comparison,
+    values: (figure.values ?? []).map((value) => ({ ...value, spread: spreadOf(named(value, readings)) })),
+  };
+}
+
+function named({ name }: Value, readings: readonly Readings[]): number[] {
+  return readings.map((reading) => {
+    // NaN would pass for a number in every comparison that follows.
+    if (!Number.isFinite(reading[name])) throw new Error(`the run gave no number for "${name}"`);
+    return reading[name];
+  });
+}
+
+/** The side that goes first alternates. */
+async function runPairs(
+  figure: PairFigure,
+  setting: Setting,
+  count: number,
+): Promise<{ comparison: Comparison; readings: Readings[] }> {
   const sides = await figure.prepare(setting);
   const pairs: Pair[] = [];
+  const readings: Readings[] = [];
   try {
     for (let i = -1; i < count; i++) {
       let ours: number;
@@ -52,18 +97,33 @@ export async function runPairs(figure: Figure, setting: Setting, count: number, 
         floor = await sides.floor.run();
         ours = await sides.ours.run();
       }
-      if (i >= 0) pairs.push({ ours, floor });
+      const reading = await sides.readings?.();
+      if (i < 0) continue;
+      pairs.push({ ours, floor });
+      if (reading !== undefined) readings.push(reading);
     }
   } finally {
     await sides.close();
   }
-  return {
-    figure: figure.name,
-    runtime,
-    messages: setting.messages,
+  const comparison = {
     pairs,
     messagesPerSecond: spreadOf(pairs.map((pair) => setting.messages / pair.ours)),
     floorPerSecond: spreadOf(pairs.map((pair) => setting.messages / pair.floor)),
     ratio: spreadOf(pairs.map((pair) => pair.floor / pair.ours)),
   };
+  return { comparison, readings };
+}
+
+async function runValues(figure: ValueFigure, setting: Setting, count: number): Promise<Readings[]> {
+  const measurement = await figure.measure(setting);
+  const readings: Readings[] = [];
+  try {
+    for (let i = -1; i < count; i++) {
+      const reading = await measurement.run();
+      if (i >= 0) readings.push(reading);
+    }
+  } finally {
+    await measurement.close();
+  }
+  return readings;
 }

@@ -1,6 +1,8 @@
 /**
  * `npm run bench`: every figure on every runtime, in turn, on the same disk. Writes JSON, Markdown and one HTML page.
  *
+ * Figures that take minutes run only where `--figures` names them; `npm run bench -- --list` says which there are.
+ *
  * npm run bench -- [--dir DIR] [--figures a,b] [--runtimes node,bun,deno] [--pairs N] [--scale X] [--out DIR]
  *
  * @module
@@ -15,21 +17,30 @@ import { parseArgs } from "node:util";
 import { figures } from "./figures/all.ts";
 import { describeMachine } from "./machine.ts";
 import type { Outcome } from "./pairs.ts";
-import { goalText, htmlPage, markdownTables, type Report } from "./report.ts";
+import { basisText, consoleLines, htmlPage, markdownTables, type Report } from "./report.ts";
 
 const START: Readonly<Record<string, readonly string[]>> = { node: [], bun: ["run"], deno: ["run", "--quiet", "-A"] };
 const TIME_LIMIT_MS = 20 * 60_000;
+const NAMED_TIME_LIMIT_MS = 3 * 60 * 60_000;
 
 const { values } = parseArgs({
   options: {
     dir: { type: "string", default: os.tmpdir() },
-    figures: { type: "string", default: figures.map((figure) => figure.name).join(",") },
+    figures: { type: "string", default: figures.filter((f) => f.isOnlyNamed !== true).map((f) => f.name).join(",") },
     runtimes: { type: "string", default: Object.keys(START).join(",") },
     pairs: { type: "string", default: "5" },
     scale: { type: "string", default: "1" },
     out: { type: "string" },
+    list: { type: "boolean", default: false },
   },
 });
+
+if (values.list) {
+  for (const figure of figures) {
+    console.log(`${figure.name.padEnd(20)} ${figure.title}${figure.isOnlyNamed === true ? " (only where named)" : ""}`);
+  }
+  process.exit(0);
+}
 
 const chosen = values.figures.split(",").map((name) => {
   const figure = figures.find((figure) => figure.name === name);
@@ -44,21 +55,16 @@ let failed = false;
 try {
   for (const figure of chosen) {
     const messages = Math.max(1000, Math.round(figure.messages * Number(values.scale)));
-    console.log(`\n${figure.title}\n  floor: ${figure.floor}`);
+    console.log(`\n${figure.title}\n  ${basisText(figure)}`);
+    const limitMs = figure.isOnlyNamed === true ? NAMED_TIME_LIMIT_MS : TIME_LIMIT_MS;
     for (const runtime of values.runtimes.split(",")) {
-      const outcome = await measure(runtime, [figure.name, directory, String(messages), values.pairs]);
+      const outcome = await measure(runtime, [figure.name, directory, String(messages), values.pairs], limitMs);
       if (outcome === undefined) {
         failed = true;
         continue;
       }
       outcomes.push(outcome);
-      const { messagesPerSecond, floorPerSecond, ratio } = outcome;
-      console.log(
-        `  ${outcome.runtime.padEnd(14)} ${million(messagesPerSecond.median)} M/s, floor ${
-          million(floorPerSecond.median)
-        } M/s, ` +
-          `ratio ${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})${goalText(figure)}`,
-      );
+      for (const line of consoleLines(figure, outcome)) console.log(`  ${line}`);
     }
   }
   const report: Report = {
@@ -82,17 +88,13 @@ try {
 }
 if (failed) process.exitCode = 1;
 
-function million(perSecond: number): string {
-  return (perSecond / 1e6).toFixed(perSecond < 1e5 ? 4 : 2).padStart(6);
-}
-
 /** One figure on one runtime, in a process of its own. */
-async function measure(runtime: string, args: readonly string[]): Promise<Outcome | undefined> {
+async function measure(runtime: string, args: readonly string[], limitMs: number): Promise<Outcome | undefined> {
   const start = START[runtime];
   if (start === undefined) throw new RangeError(`--runtimes takes ${Object.keys(START).join(", ")}, not ${runtime}`);
   const worker = fileURLToPath(new URL("./worker.ts", import.meta.url));
   const child = spawn(runtime, [...start, worker, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  const timer = setTimeout(() => child.kill("SIGKILL"), TIME_LIMIT_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (piece: string) => text += piece);
   const exitCode = await new Promise<number | null>((resolve) => {

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import process from "node:process";
 import { runtimeVfs } from "../adapters/runtime.ts";
 import { figures } from "./figures/all.ts";
-import { runPairs } from "./pairs.ts";
+import { runFigure } from "./pairs.ts";
 
 const [name, parent, messages, pairs] = process.argv.slice(2);
 const figure = figures.find((figure) => figure.name === name);
@@ -16,7 +16,7 @@ if (figure === undefined) throw new Error(`there is no figure ${name}`);
 const directory = mkdtempSync(`${parent}/bench-`);
 try {
   const setting = { directory, messages: Number(messages) };
-  console.log(JSON.stringify(await runPairs(figure, setting, Number(pairs), runtimeVfs().host.runtime)));
+  console.log(JSON.stringify(await runFigure(figure, setting, Number(pairs), runtimeVfs().host.runtime)));
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

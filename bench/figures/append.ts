@@ -4,15 +4,12 @@
  * @module
  */
 import { rmSync } from "node:fs";
-import { BACKPRESSURE, openLog } from "../../mod.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
-import { type Figure, makeValue, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
+import { FRAMING_BYTES, type PairFigure, makeValue, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
+import { appendSide } from "../log_side.ts";
 import { RawWriter, WRITE_BYTES } from "../raw_writer.ts";
 
-/** Bytes that a record of Kafka's format adds to a value of this size. */
-const FRAMING_BYTES = 9;
-
-export const append: Figure = {
+export const append: PairFigure = {
   name: "append",
   title: "tryAppend of 100-byte values, one shard, rung os",
   floor: "each value framed and copied into a buffer, 1 MiB writes",
@@ -25,23 +22,7 @@ function sides({ directory, messages }: Setting): Sides {
   const value = makeValue();
   const vfs = runtimeVfs();
   return {
-    ours: {
-      async run() {
-        const path = `${directory}/log`;
-        const log = await openLog(path);
-        const shard = log.shard(0);
-        const record = { value };
-        const seconds = await timed(async () => {
-          for (let i = 0; i < messages; i++) {
-            while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
-          }
-          await shard.flush("os");
-        });
-        await log.close();
-        rmSync(path, { recursive: true });
-        return seconds;
-      },
-    },
+    ours: appendSide({ path: `${directory}/log`, messages, rung: "os" }),
     floor: {
       async run() {
         const path = `${directory}/floor`;

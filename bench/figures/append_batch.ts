@@ -6,10 +6,10 @@
 import { rmSync } from "node:fs";
 import { BACKPRESSURE, BatchBuilder, openLog } from "../../mod.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
-import { type Figure, makeValue, type Setting, type Sides, timed } from "../figure.ts";
+import { type PairFigure, makeValue, type Setting, type Sides, timed } from "../figure.ts";
 import { RawWriter, WRITE_BYTES } from "../raw_writer.ts";
 
-export const appendBatch: Figure = {
+export const appendBatch: PairFigure = {
   name: "append_batch",
   title: "tryAppendBatch of ready 64 KiB blobs of 100-byte values, one shard, rung os",
   floor: "1 MiB writes of the same number of bytes, nothing done to them",

@@ -5,7 +5,7 @@
  */
 import { openLog } from "../../mod.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
-import { type Figure, type Setting, type Sides, timed } from "../figure.ts";
+import { type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
 import { storeLog } from "./stored_log.ts";
 
 /** What the smallest reader has to fetch for one record, in bytes: its batch. */
@@ -13,7 +13,7 @@ const BATCH_BYTES: number = 64 * 1024;
 /** A log of so many records for each one that is read: most batches are not in memory then. */
 const RECORDS_A_READ = 100;
 
-export const randomRead: Figure = {
+export const randomRead: PairFigure = {
   name: "random_read",
   title: "log.get() at random offsets of a log of a hundred times as many records: most batches are read and checked",
   floor: "64 KiB reads at random positions of the same file",
@@ -22,7 +22,7 @@ export const randomRead: Figure = {
   prepare: (setting) => sides(setting, false),
 };
 
-export const randomReadAgain: Figure = {
+export const randomReadAgain: PairFigure = {
   name: "random_read_again",
   title: "log.get() at random offsets of a log that fits in the cache of batches",
   floor: "64 KiB reads at random positions of the same file",

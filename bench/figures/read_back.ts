@@ -4,13 +4,13 @@
  * @module
  */
 import { openLog } from "../../mod.ts";
-import { type Figure, type Setting, type Sides, timed } from "../figure.ts";
+import { type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
 import { readRaw, storeLog } from "./stored_log.ts";
 
 /** What a reader of the log asks for at once, in bytes. */
 const READ_BYTES: number = 256 * 1024;
 
-export const readBack: Figure = {
+export const readBack: PairFigure = {
   name: "read_back",
   title: "for await over log.read(), every record an object, every checksum checked",
   floor: "256 KiB reads of the same file",

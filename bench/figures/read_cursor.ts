@@ -4,13 +4,13 @@
  * @module
  */
 import { openLog } from "../../mod.ts";
-import { type Figure, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
+import { type PairFigure, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
 import { readRaw, storeLog } from "./stored_log.ts";
 
 /** What a reader of batches asks for at once, in bytes. */
 const READ_BYTES: number = 1024 * 1024;
 
-export const readCursor: Figure = {
+export const readCursor: PairFigure = {
   name: "read_cursor",
   title: "a cursor over log.batches(), every record visited, every checksum checked",
   floor: "1 MiB reads of the same file",

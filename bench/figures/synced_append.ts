@@ -3,58 +3,48 @@
  *
  * @module
  */
-import { rmSync } from "node:fs";
-import { BACKPRESSURE, openLog } from "../../mod.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
-import { type Figure, makeValue, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
-import { WRITE_BYTES } from "../raw_writer.ts";
+import { type BlockOptions, writeBlocks } from "../direct_writer.ts";
+import { FRAMING_BYTES, type PairFigure, type Setting, type Sides, VALUE_BYTES } from "../figure.ts";
+import { appendSide } from "../log_side.ts";
 
-export const syncedAppend: Figure = {
+const CACHED = "ratio to cached 1 MiB writes, each synced";
+const ONE_SYNC = "ratio to direct 1 MiB writes, two in flight, one sync at the end";
+
+export const syncedAppend: PairFigure = {
   name: "synced_append",
   title: "tryAppend of 100-byte values, one shard, durability disk: synced before acknowledgement",
-  floor: "1 MiB writes of the same number of bytes, each synced",
+  floor: "direct 1 MiB writes of the same number of bytes from page-aligned memory, each synced",
   goal: 0.85,
   messages: 1_000_000,
+  values: [{ name: CACHED, unit: "" }, { name: ONE_SYNC, unit: "" }],
   prepare: (setting) => Promise.resolve(sides(setting)),
 };
 
 function sides({ directory, messages }: Setting): Sides {
-  const value = makeValue();
-  const vfs = runtimeVfs();
+  const log = appendSide({ path: `${directory}/log`, messages, rung: "disk", options: { durability: "disk" } });
+  const blocks: BlockOptions = {
+    vfs: runtimeVfs(),
+    path: `${directory}/floor`,
+    bytes: messages * (VALUE_BYTES + FRAMING_BYTES),
+    isDirect: true,
+    depth: 1,
+    sync: "each",
+  };
+  let seconds = 0;
   return {
     ours: {
       async run() {
-        const path = `${directory}/log`;
-        const log = await openLog(path, { durability: "disk" });
-        const shard = log.shard(0);
-        const record = { value };
-        const seconds = await timed(async () => {
-          for (let i = 0; i < messages; i++) {
-            while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
-          }
-          await shard.flush("disk");
-        });
-        await log.close();
-        rmSync(path, { recursive: true });
+        seconds = await log.run();
         return seconds;
       },
     },
-    floor: {
-      async run() {
-        const path = `${directory}/floor`;
-        const block = new Uint8Array(WRITE_BYTES).fill(97);
-        const seconds = await timed(async () => {
-          const file = await vfs.open(path, "create");
-          const bytes = messages * (VALUE_BYTES + 9);
-          for (let position = 0; position < bytes; position += WRITE_BYTES) {
-            await file.write(block.subarray(0, Math.min(WRITE_BYTES, bytes - position)), position);
-            await file.sync();
-          }
-          await file.close();
-        });
-        rmSync(path);
-        return seconds;
-      },
+    floor: { run: () => writeBlocks(blocks) },
+    async readings() {
+      return {
+        [CACHED]: await writeBlocks({ ...blocks, isDirect: false }) / seconds,
+        [ONE_SYNC]: await writeBlocks({ ...blocks, depth: 2, sync: "end" }) / seconds,
+      };
     },
     close: () => Promise.resolve(),
   };

@@ -90,8 +90,8 @@ export const APPENDING: readonly Bug[] = [
     "flush-timer-not-armed",
     "Records that fill no batch are never flushed by time.",
     "src/shard/shard_writer.ts",
-    "} else if (!this.timerArmed) this.#context.armTimer(this);",
-    "}",
+    "else if (!this.timerArmed) this.#context.armTimer(this);",
+    "",
   ),
   bug(
     "slot-changed-before-written",

@@ -13,7 +13,7 @@ import type { IndexIdentity } from "../index/rows.ts";
 import { logPath } from "../segment/names.ts";
 import type { Body } from "../segment/body_writer.ts";
 import type { SegmentWriter } from "../segment/segment_writer.ts";
-import type { Clock, MaybePromise, Vfs } from "../vfs.ts";
+import type { Clock, MaybePromise, Vfs, VfsFile } from "../vfs.ts";
 import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
 import { Ownership } from "./ownership.ts";
@@ -244,16 +244,16 @@ export class Committer {
   #openDirect(segment: SegmentWriter): void {
     if (this.#openingDirect !== undefined) return;
     const { vfs, directory, writeMode } = this.#options;
-    const open = async () => {
-      try {
-        segment.body.useDirect(await vfs.open(logPath(directory, segment.identity.base), "write", { direct: true }));
-      } catch {
-        writeMode.refuse();
-      } finally {
-        this.#openingDirect = undefined;
-      }
-    };
-    this.#openingDirect = open();
+    let opened: MaybePromise<VfsFile>;
+    try {
+      opened = vfs.open(logPath(directory, segment.identity.base), "write", { direct: true });
+    } catch {
+      return writeMode.refuse();
+    }
+    if (!(opened instanceof Promise)) return segment.body.useDirect(opened);
+    this.#openingDirect = opened.then((file) => segment.body.useDirect(file), () => writeMode.refuse()).finally(() => {
+      this.#openingDirect = undefined;
+    });
   }
 
   async #roll(base: number): Promise<SegmentWriter> {

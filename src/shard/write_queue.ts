@@ -44,6 +44,7 @@ export class WriteQueue {
       const chunk = this.#buffer.take();
       if (chunk === undefined) throw new Error("there is nothing to write");
       this.#start(chunk);
+      this.writeAhead();
     }
     const { chunk, body } = this.#entries[0];
     if (body === undefined) await this.#committer.commit(chunk, published, (bytes) => this.#buffer.rolled(bytes));
@@ -63,7 +64,7 @@ export class WriteQueue {
     while (this.#entries.length < MAX_IN_FLIGHT) {
       const last = this.#entries[this.#entries.length - 1];
       const chunk = this.#buffer.peek();
-      if (last === undefined || last.body === undefined || chunk === undefined) return;
+      if (chunk === undefined || (last !== undefined && last.body === undefined)) return;
       if (chunkBytes(chunk) < this.#minAheadBytes || !this.#committer.canSubmit(chunk)) return;
       this.#start(this.#buffer.take()!);
     }

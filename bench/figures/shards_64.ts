@@ -1,0 +1,41 @@
+/**
+ * What many shards cost: the same load spread over 64, each record to the next shard.
+ *
+ * @module
+ */
+import { rmSync } from "node:fs";
+import { BACKPRESSURE, openLog } from "../../mod.ts";
+import { makeValue, type PairFigure, type Setting, type Side, timed } from "../figure.ts";
+
+export const shards64: PairFigure = {
+  name: "shards_64",
+  title: "tryAppend of 100-byte values, each to the next of 64 shards, rung os",
+  floor: "the same load on one shard",
+  sideName: "one shard",
+  goal: 0.85,
+  messages: 3_000_000,
+  prepare: (setting) =>
+    Promise.resolve({ ours: side(setting, 64), floor: side(setting, 1), close: () => Promise.resolve() }),
+};
+
+/** Both sides run this very loop: finding the shard costs the same. */
+function side({ directory, messages }: Setting, count: number): Side {
+  const record = { value: makeValue() };
+  return {
+    async run() {
+      const path = `${directory}/log-of-${count}`;
+      const log = await openLog(path, { shards: count, topic: "log" });
+      const shards = log.shards;
+      const seconds = await timed(async () => {
+        for (let i = 0; i < messages; i++) {
+          const shard = shards[i % count];
+          while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
+        }
+        await log.flush("os");
+      });
+      await log.close();
+      rmSync(path, { recursive: true });
+      return seconds;
+    },
+  };
+}
