@@ -18,31 +18,23 @@ export interface Row {
   readonly text: string;
 }
 
-/** Bars with a line at the mark of each. */
+/** Bars with a line at the mark of each. Differences of two measurements may be below zero: they are drawn as zero. */
 export function chart(rows: readonly Row[]): string {
-  const largest = Math.max(...rows.flatMap(({ bar, mark }) => [bar.high, mark ?? 0]), Number.MIN_VALUE);
-  return draw(rows, WIDTH / largest);
-}
-
-/** The same for values, which may be zero, and below zero where they are differences. */
-export function valueChart(rows: readonly Row[]): string {
-  return chart(rows.map(({ bar, ...row }) => ({
-    ...row,
-    bar: { low: Math.max(0, bar.low), median: Math.max(0, bar.median), high: Math.max(0, bar.high) },
-  })));
-}
-
-function draw(rows: readonly Row[], scale: number): string {
-  const at = (value: number): string => (LEFT + value * scale).toFixed(1);
+  const largest = Math.max(...rows.flatMap(({ bar, mark }) => [bar.high, mark ?? 0]));
+  const scale = largest > 0 ? WIDTH / largest : 0;
+  const at = (value: number): string => (LEFT + Math.max(0, value) * scale).toFixed(1);
   const parts = rows.map(({ label, bar, mark, text }, i) => {
     const y = i * ROW_HEIGHT + 6;
     const line = mark === undefined
       ? ""
       : `<line x1="${at(mark)}" x2="${at(mark)}" y1="${y - 3}" y2="${y + 25}" class="floor"/>`;
+    const textAt = Number(at(Math.max(bar.median, mark ?? 0))) + 8;
     return `<text x="${LEFT - 8}" y="${y + 16}" text-anchor="end">${label}</text>` +
-      `<rect x="${LEFT}" y="${y}" width="${(bar.median * scale).toFixed(1)}" height="22" rx="3" class="bar"/>` +
+      `<rect x="${LEFT}" y="${y}" width="${
+        (Math.max(0, bar.median) * scale).toFixed(1)
+      }" height="22" rx="3" class="bar"/>` +
       `<line x1="${at(bar.low)}" x2="${at(bar.high)}" y1="${y + 11}" y2="${y + 11}" class="spread"/>${line}` +
-      `<text x="${(LEFT + Math.max(bar.median, mark ?? 0) * scale + 8).toFixed(1)}" y="${y + 16}">${text}</text>`;
+      `<text x="${textAt.toFixed(1)}" y="${y + 16}">${text}</text>`;
   });
   return `<svg viewBox="0 0 860 ${rows.length * ROW_HEIGHT + 6}" role="img">${parts.join("")}</svg>`;
 }

@@ -55,11 +55,18 @@ export function quantile(numbers: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 }
 
-/** Runs a figure: once to warm up, then so often that it counts. */
-export async function runFigure(figure: Figure, setting: Setting, count: number, runtime: string): Promise<Outcome> {
+/** How often a figure runs. */
+export interface Runs {
+  /** Runs that count, from 1. */
+  readonly count: number;
+  /** Runs before them that do not, from 0. */
+  readonly warmUps: number;
+}
+
+export async function runFigure(figure: Figure, setting: Setting, runs: Runs, runtime: string): Promise<Outcome> {
   const { comparison, readings } = "prepare" in figure
-    ? await runPairs(figure, setting, count)
-    : { comparison: undefined, readings: await runValues(figure, setting, count) };
+    ? await runPairs(figure, setting, runs)
+    : { comparison: undefined, readings: await runValues(figure, setting, runs) };
   return {
     figure: figure.name,
     runtime,
@@ -81,13 +88,13 @@ function named({ name }: Value, readings: readonly Readings[]): number[] {
 async function runPairs(
   figure: PairFigure,
   setting: Setting,
-  count: number,
+  { count, warmUps }: Runs,
 ): Promise<{ comparison: Comparison; readings: Readings[] }> {
   const sides = await figure.prepare(setting);
   const pairs: Pair[] = [];
   const readings: Readings[] = [];
   try {
-    for (let i = -1; i < count; i++) {
+    for (let i = -warmUps; i < count; i++) {
       let ours: number;
       let floor: number;
       if (i % 2 === 0) {
@@ -114,11 +121,11 @@ async function runPairs(
   return { comparison, readings };
 }
 
-async function runValues(figure: ValueFigure, setting: Setting, count: number): Promise<Readings[]> {
+async function runValues(figure: ValueFigure, setting: Setting, { count, warmUps }: Runs): Promise<Readings[]> {
   const measurement = await figure.measure(setting);
   const readings: Readings[] = [];
   try {
-    for (let i = -1; i < count; i++) {
+    for (let i = -warmUps; i < count; i++) {
       const reading = await measurement.run();
       if (i >= 0) readings.push(reading);
     }

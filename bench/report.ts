@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chart, type Row, valueChart } from "./chart.ts";
+import { chart, type Row } from "./chart.ts";
 import type { Figure, Value } from "./figure.ts";
 import type { Machine } from "./machine.ts";
 import type { MeasuredValue, Outcome, Spread } from "./pairs.ts";
@@ -77,13 +77,20 @@ function outcomesOf({ outcomes }: Report, figure: Figure): Outcome[] {
   return outcomes.filter((outcome) => outcome.figure === figure.name);
 }
 
+function messagesText([outcome]: readonly Outcome[]): string {
+  return outcome === undefined ? "nothing measured" : `${outcome.messages.toLocaleString("en")} messages a run`;
+}
+
 export function markdownTables(report: Report): string {
   const lines = [machineLine(report), ""];
   for (const figure of report.figures) {
-    lines.push(`**${figure.title}**, ${basisText(figure)}`, "");
     const outcomes = outcomesOf(report, figure);
+    lines.push(`**${figure.title}**, ${basisText(figure)}; ${messagesText(outcomes)}`, "");
     if ("prepare" in figure) {
-      lines.push(`| runtime | M messages/s | ${sideName(figure)}, M messages/s | ratio | goal |`, "|---|---|---|---|---|");
+      lines.push(
+        `| runtime | M messages/s | ${sideName(figure)}, M messages/s | ratio | goal |`,
+        "|---|---|---|---|---|",
+      );
       for (const { runtime, comparison } of outcomes) {
         if (comparison === undefined) continue;
         const { messagesPerSecond, floorPerSecond, ratio } = comparison;
@@ -116,9 +123,9 @@ function pairRows(outcomes: readonly Outcome[], name: string): Row[] {
       label: escape(runtime),
       bar: comparison.messagesPerSecond,
       mark: comparison.floorPerSecond.median,
-      text: `${million(comparison.messagesPerSecond.median)} M/s, ${(comparison.ratio.median * 100).toFixed(0)} % of the ${
-        escape(name)
-      }`,
+      text: `${million(comparison.messagesPerSecond.median)} M/s, ${
+        (comparison.ratio.median * 100).toFixed(0)
+      } % of the ${escape(name)}`,
     }]
   );
 }
@@ -133,7 +140,7 @@ function valueSections(figure: Figure, outcomes: readonly Outcome[]): string {
       text: escape(valueText(values[i])),
     }));
     return `<h3>${escape(value.name)}${goal === "" ? "" : `, goal (the line): ${goal} ${escape(value.unit)}`}</h3>` +
-      valueChart(rows);
+      chart(rows);
   }).join("");
 }
 
@@ -143,7 +150,9 @@ export function htmlPage(report: Report): string {
     if (outcomes.length === 0) return "";
     const isPair = "prepare" in figure;
     const goal = isPair && figure.goal !== undefined ? ` Goal: ${figure.goal} of it.` : "";
-    return `<section><h2>${escape(figure.title)}</h2><p>${escape(basisText(figure))}${isPair ? " (the line)" : ""}.${goal}</p>` +
+    return `<section><h2>${escape(figure.title)}</h2><p>${escape(basisText(figure))}${isPair ? " (the line)" : ""}; ${
+      messagesText(outcomes)
+    }.${goal}</p>` +
       `${isPair ? chart(pairRows(outcomes, sideName(figure))) : ""}${valueSections(figure, outcomes)}</section>`;
   });
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

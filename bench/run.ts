@@ -55,7 +55,7 @@ let failed = false;
 try {
   for (const figure of chosen) {
     const messages = Math.max(1000, Math.round(figure.messages * Number(values.scale)));
-    console.log(`\n${figure.title}\n  ${basisText(figure)}`);
+    console.log(`\n${figure.title}\n  ${basisText(figure)}; ${messages.toLocaleString("en")} messages a run`);
     const limitMs = figure.isOnlyNamed === true ? NAMED_TIME_LIMIT_MS : TIME_LIMIT_MS;
     for (const runtime of values.runtimes.split(",")) {
       const outcome = await measure(runtime, [figure.name, directory, String(messages), values.pairs], limitMs);

@@ -16,7 +16,8 @@ if (figure === undefined) throw new Error(`there is no figure ${name}`);
 const directory = mkdtempSync(`${parent}/bench-`);
 try {
   const setting = { directory, messages: Number(messages) };
-  console.log(JSON.stringify(await runFigure(figure, setting, Number(pairs), runtimeVfs().host.runtime)));
+  const runs = { count: Number(pairs), warmUps: 1 };
+  console.log(JSON.stringify(await runFigure(figure, setting, runs, runtimeVfs().host.runtime)));
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

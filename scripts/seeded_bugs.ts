@@ -25,7 +25,14 @@ import { endRuns, runSuite } from "./seeded_bugs/suite.ts";
 
 const BUGS: readonly Bug[] = [...SYNCING, ...APPENDING, ...OPENING, ...RECOVERING, ...DECODING, ...READING];
 /** Fewer than the ordinary run has: enough to find a mistake. The same ones each time: a bug is not found by luck. */
-const SETTINGS = ["SIMULATION_SCHEDULES=1000", "SEED=1", "FUZZ_SEED=1"];
+const SETTINGS = [
+  "SIMULATION_SCHEDULES=1000",
+  "SEED=1",
+  "FAULT_KILLS=4",
+  "FAULT_CUTS=2",
+  "FAULT_POINTS=2",
+  "FAULT_BITS=1",
+];
 /** A file that a bug makes hang; the runner ends one sooner that was quick before. */
 const FILE_LIMIT_SECONDS = 60;
 /** They start whole programs or need other ones, and a bug that only they would find counts as one that nobody found. */

@@ -5,6 +5,7 @@
  */
 
 const TWO_32 = 0x1_0000_0000;
+const HEX_DIGITS = "0123456789abcdef";
 
 export function readU16(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];
@@ -56,14 +57,26 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 export function toHex(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  for (const byte of bytes) text += HEX_DIGITS[byte >>> 4] + HEX_DIGITS[byte & 15];
   return text;
 }
 
 /** The bytes of an even number of hexadecimal digits; `undefined` where it is none. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) return undefined;
+  if (text.length % 2 !== 0) return undefined;
   const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = hexDigit(text.charCodeAt(2 * i));
+    const low = hexDigit(text.charCodeAt(2 * i + 1));
+    if ((high | low) < 0) return undefined;
+    bytes[i] = (high << 4) | low;
+  }
   return bytes;
+}
+
+/** What the digit of this character code is worth; -1 where it is none. */
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }

@@ -13,15 +13,22 @@ const MAX_CUT_BYTES = 8 * 1024;
 let slab: Uint8Array = NOTHING;
 let slabUsed = 0;
 
-/** A copy in plain memory. It is never changed. */
-export function copyOf(from: Uint8Array): Uint8Array {
-  const { length } = from;
-  if (length > MAX_CUT_BYTES) return new Uint8Array(from);
-  if (slabUsed + length > slab.length) {
+/** Zeros that nobody else holds. */
+function cut(length: number): Uint8Array {
+  if (length > MAX_CUT_BYTES) return new Uint8Array(length);
+  if (slabUsed + length > SLAB_BYTES || slab === NOTHING) {
     slab = new Uint8Array(SLAB_BYTES);
     slabUsed = 0;
   }
-  const copy = slab.subarray(slabUsed, slabUsed += length);
+  const bytes = new Uint8Array(slab.buffer, slabUsed, length);
+  slabUsed += length;
+  return bytes;
+}
+
+/** A copy in plain memory. It is never changed. */
+export function copyOf(from: Uint8Array): Uint8Array {
+  if (from.length > MAX_CUT_BYTES) return new Uint8Array(from);
+  const copy = cut(from.length);
   copy.set(from);
   return copy;
 }
@@ -91,8 +98,8 @@ export class Bytes {
     const capacity = this.array.length;
     if (this.owned && bytes <= capacity) return;
     const wanted = bytes <= capacity ? capacity : Math.max(bytes, capacity * 2, SMALLEST_CAPACITY_BYTES);
-    const array = new Uint8Array(wanted);
-    array.set(this.view());
+    const array = cut(wanted);
+    if (this.size > 0) array.set(this.size === capacity ? this.array : this.view());
     this.array = array;
     this.owned = true;
   }

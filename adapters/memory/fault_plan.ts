@@ -107,6 +107,11 @@ export class FaultPlan {
     this.seeded = seeded;
   }
 
+  /** True where no fault can strike. */
+  get isEmpty(): boolean {
+    return this.plans.length === 0 && this.seeded === undefined;
+  }
+
   /** Returns what takes the plan back. */
   add(planned: PlannedFault): () => void {
     const state: PlanState = { planned, matches: 0 };

@@ -101,6 +101,17 @@ export class Machine {
     this.scheduler = new Scheduler(random, options.auto ?? true, (operation) => this.complete(operation));
   }
 
+  /**
+   * Counts an operation at which nothing can happen, so that its caller just does it; false where it must be run. Most operations
+   * are such, and making an object of each costs more than they do.
+   */
+  passes(): boolean {
+    if (this.asyncProbability > 0 || this.stopped || this.operations + 1 >= this.stopAt) return false;
+    if (!this.plan.isEmpty || this.witness.listeners.size > 0 || this.scheduler.inFlight.length > 0) return false;
+    this.operations++;
+    return true;
+  }
+
   /** Begins an operation: counts it, draws its fault, and completes it at once or leaves it to the scheduler. */
   run<T>(operation: Operation): T | Promise<T> {
     if (this.stopped) return this.refuse();
@@ -123,13 +134,17 @@ export class Machine {
     throw new SimulatedCrash();
   }
 
-  /** Writes a prefix of an operation's bytes, as far as the disk has room. */
+  /** Writes the first bytes of an operation. */
   land(operation: Operation, bytes: number): void {
-    const { node, position } = operation;
-    if (position + bytes > MAX_FILE_BYTES) throw failure("IO", "write", operation.path, "the file would be too large");
-    const room = this.roomFor(node!, position, bytes);
-    node!.write(room === operation.bytes!.length ? operation.bytes! : operation.bytes!.subarray(0, room), position);
-    if (room < bytes) throw failure("NO_SPACE", "write", operation.path, "no space left");
+    this.write(operation.path, operation.node!, operation.bytes!, bytes, operation.position);
+  }
+
+  /** Writes the first `count` of `bytes`, which are plain memory that nobody changes, as far as the disk has room. */
+  write(path: string, node: FileNode, bytes: Uint8Array, count: number, position: number): void {
+    if (position + count > MAX_FILE_BYTES) throw failure("IO", "write", path, "the file would be too large");
+    const room = this.roomFor(node, position, count);
+    node.write(room === bytes.length ? bytes : bytes.subarray(0, room), position);
+    if (room < count) throw failure("NO_SPACE", "write", path, "no space left");
   }
 
   /** Records a broken promise of the caller and fails the call with it. */

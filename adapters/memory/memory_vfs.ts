@@ -63,19 +63,15 @@ export class MemoryVfs implements Vfs {
 
   /** See {@linkcode Vfs.open}. */
   open(path: string, mode: OpenMode, options?: OpenFileOptions): MaybePromise<VfsFile> {
-    return this.machine.run(
-      new Operation("open", path, () => openFile(this.machine, path, mode, options?.direct ?? false)),
-    );
+    const { machine } = this;
+    const direct = options?.direct ?? false;
+    if (machine.passes()) return openFile(machine, path, mode, direct);
+    return machine.run(new Operation("open", path, () => openFile(machine, path, mode, direct)));
   }
 
   /** See {@linkcode Vfs.list}. */
   list(path: string): MaybePromise<DirectoryEntry[]> {
-    return this.machine.run(
-      new Operation("list", path, () => {
-        const { entries } = this.machine.tree.directory(path, "list");
-        return [...entries.keys()].sort().map((name) => ({ name, kind: entries.get(name)!.kind }));
-      }),
-    );
+    return this.machine.run(new Operation("list", path, () => this.machine.tree.list(path)));
   }
 
   /** See {@linkcode Vfs.makeDirectory}. */

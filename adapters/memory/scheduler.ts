@@ -8,6 +8,8 @@ import type { SeededRandom } from "./random.ts";
 
 /** So many turns without anything in flight mean that the caller waits for something else. */
 const QUIET_TURNS = 64;
+/** What waits for it goes on one microtask later. */
+const NEXT_TURN: Promise<void> = Promise.resolve();
 
 /** Completes operations in flight one by one, in seeded order. */
 export class Scheduler {
@@ -20,6 +22,7 @@ export class Scheduler {
   private readonly eagerness: number;
   private turn = 0;
   private running = false;
+  private readonly onTurn = (): void => this.tick();
 
   constructor(random: SeededRandom, auto: boolean, complete: (operation: Operation) => unknown) {
     this.random = random;
@@ -47,13 +50,9 @@ export class Scheduler {
   step(): boolean {
     if (this.inFlight.length === 0) return false;
     this.turn++;
-    const due: Operation[] = [];
-    let soonest = this.inFlight[0];
-    for (const operation of this.inFlight) {
-      if (operation.dueTurn <= this.turn) due.push(operation);
-      if (operation.dueTurn < soonest.dueTurn) soonest = operation;
-    }
-    this.finish(due.length === 0 ? soonest : this.random.pick(due));
+    const due = this.due();
+    if (due.length > 0) this.finish(this.random.pick(due));
+    else this.finish(this.inFlight.reduce((soonest, other) => other.dueTurn < soonest.dueTurn ? other : soonest));
     return true;
   }
 
@@ -72,15 +71,24 @@ export class Scheduler {
     return left;
   }
 
+  /** Those in flight that may complete now. Mostly all of them, and then no list is made. */
+  private due(): readonly Operation[] {
+    const { inFlight, turn } = this;
+    for (const operation of inFlight) {
+      if (operation.dueTurn > turn) return inFlight.filter((other) => other.dueTurn <= turn);
+    }
+    return inFlight;
+  }
+
   private next(): void {
-    Promise.resolve().then(() => this.tick());
+    NEXT_TURN.then(this.onTurn);
   }
 
   /** A turn takes one microtask, so a caller that awaits makes progress between two completions. */
   private tick(): void {
     this.turn++;
     if (this.inFlight.length > 0 && this.random.chance(this.eagerness)) {
-      const due = this.inFlight.filter((operation) => operation.dueTurn <= this.turn);
+      const due = this.due();
       if (due.length > 0) this.finish(this.random.pick(due));
     }
     if (this.inFlight.length > 0) this.next();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { VfsErrorCode } from "../../src/vfs.ts";
+import type { DirectoryEntry, VfsErrorCode } from "../../src/vfs.ts";
 import { VfsError } from "../../src/vfs.ts";
 import type { FileNode } from "./file_node.ts";
 
@@ -102,6 +102,13 @@ export class Tree {
     if (above?.kind === "directory") return { directory: above, name: names[parents] };
     const directory = this.asDirectory(above, names.slice(0, parents).join("/"), action);
     return { directory, name: names[parents] };
+  }
+
+  /** The entries of a directory, sorted by name. */
+  list(path: string): DirectoryEntry[] {
+    const list: DirectoryEntry[] = [];
+    for (const [name, { kind }] of this.directory(path, "list").entries) list.push({ name, kind });
+    return list.sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
   makeDirectory(path: string): void {

@@ -6,17 +6,36 @@
 import type { Figure } from "../figure.ts";
 import { append } from "./append.ts";
 import { appendBatch } from "./append_batch.ts";
+import { appendKeyed } from "./append_keyed.ts";
+import { latency } from "./latency.ts";
+import { load64 } from "./load_64.ts";
+import { memory } from "./memory.ts";
+import { openAfterKill } from "./open_after_kill.ts";
+import { producers } from "./producers.ts";
 import { randomRead, randomReadAgain } from "./random_read.ts";
 import { readBack } from "./read_back.ts";
 import { readCursor } from "./read_cursor.ts";
+import { shards64 } from "./shards_64.ts";
+import { sustained, sustainedDirect } from "./sustained.ts";
 import { syncedAppend } from "./synced_append.ts";
+import { writeAmplification } from "./write_amplification.ts";
 
 export const figures: readonly Figure[] = [
   append,
   appendBatch,
   syncedAppend,
+  appendKeyed,
+  shards64,
+  producers,
+  sustained,
+  sustainedDirect,
   readBack,
   readCursor,
   randomRead,
   randomReadAgain,
+  openAfterKill,
+  load64,
+  latency,
+  memory,
+  writeAmplification,
 ];

@@ -5,7 +5,7 @@
  */
 import { rmSync } from "node:fs";
 import { runtimeVfs } from "../../adapters/runtime.ts";
-import { FRAMING_BYTES, type PairFigure, makeValue, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
+import { FRAMING_BYTES, makeValue, type PairFigure, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
 import { appendSide } from "../log_side.ts";
 import { RawWriter, WRITE_BYTES } from "../raw_writer.ts";
 

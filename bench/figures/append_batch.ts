@@ -6,7 +6,7 @@
 import { rmSync } from "node:fs";
 import { BACKPRESSURE, BatchBuilder, openLog } from "../../mod.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
-import { type PairFigure, makeValue, type Setting, type Sides, timed } from "../figure.ts";
+import { makeValue, type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
 import { RawWriter, WRITE_BYTES } from "../raw_writer.ts";
 
 export const appendBatch: PairFigure = {

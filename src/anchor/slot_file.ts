@@ -5,7 +5,7 @@
  */
 import { crc32c } from "../batch/crc32c.ts";
 import { equalBytes, readI32, readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
-import { type MaybePromise, type OpenMode, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { type MaybePromise, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 
 /** One sector, so that a rewrite is old or new. */
 export const SLOT_BYTES = 512;
@@ -96,8 +96,7 @@ export class SlotFile {
 
   /** Opens the file, or creates it with its full size so that later writes are in place. */
   static async open(vfs: Vfs, path: string, identity: SlotIdentity): Promise<SlotFile> {
-    const mode: OpenMode = await exists(vfs, path) ? "write" : "create";
-    const file = await vfs.open(path, mode);
+    const file = await openOrCreate(vfs, path);
     try {
       const content = await readContent(file);
       if (content.length < SLOT_FILE_BYTES) {
@@ -149,13 +148,11 @@ export class SlotFile {
   }
 }
 
-async function exists(vfs: Vfs, path: string): Promise<boolean> {
+async function openOrCreate(vfs: Vfs, path: string): Promise<VfsFile> {
   try {
-    const file = await vfs.open(path, "read");
-    await file.close();
-    return true;
+    return await vfs.open(path, "write");
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return false;
-    throw error;
+    if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+    return await vfs.open(path, "create");
   }
 }

@@ -5,7 +5,7 @@
  */
 import { crc32c } from "../batch/crc32c.ts";
 import { hex32 } from "../batch/format.ts";
-import { fromHex, toHex } from "../bytes.ts";
+import { equalBytes, fromHex, toHex } from "../bytes.ts";
 import { LogError } from "../errors.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 
@@ -15,6 +15,8 @@ const FORMAT = 1;
 const KNOWN_INCOMPATIBLE = 0;
 /** Larger files are no manifest. */
 const MAX_BYTES = 65_536;
+const encoder = new TextEncoder();
+const utf8 = new TextDecoder();
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 
 /** What a manifest says. */
@@ -44,7 +46,6 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
     `  "topic": "${manifest.topic}",`,
     `  "shards": ${manifest.shards},`,
   ].join("\n");
-  const encoder = new TextEncoder();
   return encoder.encode(`${lines}\n  "checksum": "crc32c:${hex32(crc32c(encoder.encode(lines)))}"\n}\n`);
 }
 
@@ -54,9 +55,9 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
  * @throws {LogError} `FORMAT_TOO_NEW`, judged before anything else that a newer version might have changed.
  */
 export function decodeManifest(bytes: Uint8Array, file: string): Manifest | undefined {
-  const text = new TextDecoder().decode(bytes);
+  const text = utf8.decode(bytes);
   const match = /^([\s\S]*,)\n {2}"checksum": "crc32c:([0-9a-f]{8})"\n\}\n$/.exec(text);
-  if (match === null || hex32(crc32c(new TextEncoder().encode(match[1]))) !== match[2]) return undefined;
+  if (match === null || hex32(crc32c(encoder.encode(match[1]))) !== match[2]) return undefined;
   let fields: Record<string, unknown>;
   try {
     fields = JSON.parse(text) as Record<string, unknown>;
@@ -97,6 +98,7 @@ export interface FoundManifest {
 /** Reads both copies; the first intact one counts. */
 export async function readManifest(vfs: Vfs, directory: string): Promise<FoundManifest> {
   let manifest: Manifest | undefined;
+  let first: Uint8Array | undefined;
   let present = 0;
   let intact = 0;
   for (const name of MANIFEST_NAMES) {
@@ -105,9 +107,12 @@ export async function readManifest(vfs: Vfs, directory: string): Promise<FoundMa
     // An empty file is as a missing one.
     if (bytes === undefined || bytes.length === 0) continue;
     present++;
-    const decoded = decodeManifest(bytes, file);
+    // Mostly both copies are the same.
+    const isSame = first !== undefined && equalBytes(first, bytes);
+    const decoded = isSame ? manifest : decodeManifest(bytes, file);
     if (decoded !== undefined) intact++;
     manifest ??= decoded;
+    first ??= bytes;
   }
   return { manifest, present, intact };
 }

@@ -159,9 +159,9 @@ async function analyseLoss(
 
 /** Why nothing in the directory may be read as this shard's; `undefined` where nothing speaks against it. */
 async function foreignError(vfs: Vfs, inventory: Inventory, isForeign: boolean): Promise<LogError | undefined> {
-  const { directory, shard, logId, segments } = inventory;
+  const { directory, shard, logId, segments, state, anchor } = inventory;
   const bases = [...new Set([segments[0].base, segments[segments.length - 1].base])];
-  const owner = await findForeign(vfs, directory, logId, shard, bases);
+  const owner = await findForeign(vfs, directory, logId, shard, bases, state !== undefined || anchor !== undefined);
   if (owner === undefined && !isForeign) return undefined;
   const whose = owner === undefined
     ? "the segments are intact, but not those that state and anchor speak of"

@@ -63,6 +63,8 @@ async function describesLog(vfs: Vfs, directory: string, base: number): Promise<
 /**
  * A file that shows that the directory, or a segment in it, is another shard's or another log's: swapped, or copied there. An index
  * counts only together with the `.log` that it was made for: alone it is disposable.
+ *
+ * @param hasOwnSlot An intact slot of this log's own shard is known already: state and anchor are not looked at again.
  */
 export async function findForeign(
   vfs: Vfs,
@@ -70,9 +72,10 @@ export async function findForeign(
   logId: Uint8Array,
   shard: number,
   bases: readonly number[],
+  hasOwnSlot: boolean = false,
 ): Promise<Owner | undefined> {
   const isOwn = (owner: Owner): boolean => owner.shard === shard && equalBytes(owner.logId, logId);
-  const slots = await findOwners(vfs, directory, []);
+  const slots = hasOwnSlot ? [] : await findOwners(vfs, directory, []);
   if (slots.length > 0 && !slots.some(isOwn)) return slots[0];
   for (const base of bases) {
     const index = await readIndexStart(vfs, directory, base);

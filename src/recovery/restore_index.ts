@@ -4,6 +4,7 @@
  * @module
  */
 import type { End } from "../anchor/end.ts";
+import { HEADER_BYTES } from "../batch/format.ts";
 import { LoadedIndex } from "../index/index_file.ts";
 import { type IndexIdentity, ROW_BYTES, writeBatchRow, writeFileHeaderRow } from "../index/rows.ts";
 import { indexPath, logPath } from "../segment/names.ts";
@@ -34,7 +35,8 @@ export async function restoreIndex(
     await loaded.readRows(vfs, path, end.position);
     file = await openForRows(vfs, path, loaded.rowPosition);
     const index = file;
-    const rows = new Uint8Array(ROWS_A_WRITE * ROW_BYTES);
+    const mostRows = 1 + Math.ceil((end.position - loaded.position) / HEADER_BYTES);
+    const rows = new Uint8Array(Math.min(ROWS_A_WRITE, mostRows) * ROW_BYTES);
     let filled = 0;
     let position = loaded.rowPosition;
     if (position === 0) {

@@ -32,9 +32,9 @@ export class BodyWriter {
   position: number;
   readonly #file: VfsFile;
   #direct: VfsFile | undefined = undefined;
-  /** The bytes of the last page that lie before the position; known from some write on. */
-  readonly #page: Uint8Array = new Uint8Array(PAGE_BYTES);
-  #isPageKnown: boolean;
+  /** The bytes of the last page that lie before the position; known from some write on. Kept only for direct writes. */
+  #page: Uint8Array | undefined = undefined;
+  #isPageKnown = false;
   /** The last body, while its tail is in no write. */
   #open: Body | undefined = undefined;
   /** Tails that no direct write takes along any more: they will go through the page cache. */
@@ -45,7 +45,6 @@ export class BodyWriter {
   constructor(file: VfsFile, position: number) {
     this.#file = file;
     this.position = position;
-    this.#isPageKnown = position % PAGE_BYTES === 0;
   }
 
   /** True once direct writes are possible. */
@@ -56,6 +55,8 @@ export class BodyWriter {
   /** A second handle on the file, opened with `direct`. It is closed with the first. */
   useDirect(file: VfsFile): void {
     this.#direct = file;
+    this.#page = new Uint8Array(PAGE_BYTES);
+    this.#isPageKnown = this.position % PAGE_BYTES === 0;
   }
 
   /** True where settling waits for no write of another body. */
@@ -87,7 +88,7 @@ export class BodyWriter {
     if (first >= to - tail) return undefined;
     let before: MaybePromise<void> = undefined;
     const previous = this.#open;
-    if (isCarrying) bytes.set(this.#page.subarray(0, head), first);
+    if (isCarrying) bytes.set(this.#page!.subarray(0, head), first);
     else this.#leaveBehind();
     const position = this.#advance(bytes, from, to);
     if (first > from) before = this.#cached(bytes.subarray(from, first), position);
@@ -151,11 +152,13 @@ export class BodyWriter {
     const position = this.position;
     const head = position % PAGE_BYTES;
     this.position = position + to - from;
+    const page = this.#page;
+    if (page === undefined) return position;
     const tail = this.position % PAGE_BYTES;
     if (tail <= to - from) {
-      this.#page.set(bytes.subarray(to - tail, to));
+      page.set(bytes.subarray(to - tail, to));
       this.#isPageKnown = true;
-    } else if (this.#isPageKnown) this.#page.set(bytes.subarray(from, to), head);
+    } else if (this.#isPageKnown) page.set(bytes.subarray(from, to), head);
     return position;
   }
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { batchBytesAt, headerDigest, readHeader } from "../batch/format.ts";
+import { BASE_OFFSET_AT, batchBytesAt, headerDigest, LAST_OFFSET_DELTA_AT, readHeader } from "../batch/format.ts";
+import { readI32, readI64 } from "../bytes.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { type IndexIdentity, ROW_BYTES, writeBatchRow, writeFileHeaderRow, writeSealRow } from "../index/rows.ts";
 import type { MaybePromise, VfsFile } from "../vfs.ts";
@@ -43,11 +44,12 @@ export class SegmentWriter {
     let at = from;
     let position = this.#log.position;
     while (at < to) {
-      const header = readHeader(bytes, at);
-      const full = position > 0 && position + header.bytes > segmentBytes;
-      if (full || (position > 0 && header.lastOffset - this.identity.base > MAX_OFFSETS)) break;
-      position += header.bytes;
-      at += header.bytes;
+      const size = batchBytesAt(bytes, at);
+      if (position > 0 && position + size > segmentBytes) break;
+      const lastOffset = readI64(bytes, at + BASE_OFFSET_AT) + readI32(bytes, at + LAST_OFFSET_DELTA_AT);
+      if (position > 0 && lastOffset - this.identity.base > MAX_OFFSETS) break;
+      position += size;
+      at += size;
     }
     return at - from;
   }

@@ -99,9 +99,12 @@ export class Committer {
     return this.#ownership.check(this.#state);
   }
 
-  /** True where a chunk can be written with one call: the files are open and its segment has room for all of it. */
+  /**
+   * True where a chunk can be written with one call: the files are open, nobody can have taken them over, and its segment has room
+   * for all of it.
+   */
   canSubmit(chunk: Chunk): boolean {
-    if (this.#segment === undefined || !this.begun) return false;
+    if (this.#segment === undefined || !this.begun || !this.#ownership.isFresh) return false;
     const { region, from, sealed } = chunk;
     return this.#segment.room(region.bytes, from, sealed, this.#options.segmentBytes) === sealed - from;
   }

@@ -26,10 +26,15 @@ export class Ownership {
     this.#ownedMs = clock.monotonic();
   }
 
+  /** True where there is no need to look. */
+  get isFresh(): boolean {
+    return this.#clock.monotonic() - this.#ownedMs < CHECK_MS;
+  }
+
   /** Fails where another writer has written the state, which comes before its first byte. `undefined`: there is no need to look. */
   check(state: SlotFile | undefined): Promise<void> | undefined {
+    if (state === undefined || this.isFresh) return undefined;
     const nowMs = this.#clock.monotonic();
-    if (state === undefined || nowMs - this.#ownedMs < CHECK_MS) return undefined;
     return state.isOwn().then((isOwn) => {
       if (!isOwn) throw takenOverError(this.#shard);
       this.#ownedMs = nowMs;

@@ -41,6 +41,9 @@ export class WriteQueue {
     if (this.#entries.length === 0) {
       const owned = this.#committer.checkOwner();
       if (owned !== undefined) await owned;
+    }
+    // Meanwhile something may have been written ahead.
+    if (this.#entries.length === 0) {
       const chunk = this.#buffer.take();
       if (chunk === undefined) throw new Error("there is nothing to write");
       this.#start(chunk);

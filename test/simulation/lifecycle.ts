@@ -75,13 +75,13 @@ async function endLife(sim: Simulation, closed: boolean): Promise<void> {
 export async function recover(sim: Simulation): Promise<boolean> {
   const fresh = sim.models.every((model) => model.history.length === 0);
   sim.enter(fresh ? "creation" : sim.crashed === undefined ? "opening" : "recovery");
-  let crashes = sim.random.chance(0.1) ? 1 + sim.random.below(2) : 0;
+  let crashes = sim.random.chance(fresh ? 0.05 : 0.13) ? 1 + sim.random.below(2) : 0;
   let failures = 0;
   let interrupted = 0;
   let acceptDataLoss = false;
   if (sim.settings.invariant && sim.random.chance(0.5)) await checkAnchors(sim);
   for (;;) {
-    if (crashes > 0) sim.crashAt(1 + sim.random.below(fresh ? 40 : 100));
+    if (crashes > 0) sim.crashAt(1 + sim.random.below(fresh ? 40 : 80));
     const before = filesOf(sim);
     const opened: Settled<EmbeddedLog> = await sim.settle(sim.open({ ...sim.settings.options, acceptDataLoss }));
     if (sim.vfs.stopped) {

@@ -23,14 +23,19 @@ export interface ScheduleOptions {
   readonly trace?: (line: string) => void;
   /** Changes the frame that the seed drew: for tests of the simulation itself. */
   readonly alter?: (settings: Settings) => Settings;
+  /**
+   * Counts what happens.
+   *
+   * @default a new one
+   */
+  readonly tally?: Tally;
 }
 
 /** Runs the schedule of `seed`. */
 export async function runSchedule(seed: number, options: ScheduleOptions = {}): Promise<ScheduleResult> {
-  const { trace, alter = (settings) => settings } = options;
+  const { trace, alter = (settings) => settings, tally = new Tally() } = options;
   const random = randomOf(seed);
   const settings = alter(drawSettings(seed, random));
-  const tally = new Tally();
   trace?.(`seed ${seed}: ${JSON.stringify({ ...settings, vfs: { ...settings.vfs, history: undefined } })}`);
   const sim = new Simulation(settings, random, tally, trace);
   let failure: string | undefined;
@@ -73,11 +78,11 @@ async function giveUp(sim: Simulation): Promise<void> {
 async function liveOnce(sim: Simulation): Promise<void> {
   const { random } = sim;
   const ending = random.below(10);
-  const inTheMiddle = ending < 5;
-  const isPointed = ending < 2;
+  const inTheMiddle = ending < 6;
+  const isPointed = ending < 3;
   if (inTheMiddle && !isPointed) sim.crashAt(sim.vfs.operations + 1 + random.below(random.pick([150, 500])));
   const left = sim.settings.operations - sim.operations;
-  const end = sim.operations + Math.min(left, 20 + random.below(16));
+  const end = sim.operations + Math.min(left, 30 + random.below(16));
   while (sim.operations < end && !sim.vfs.stopped) await operate(sim);
   if (isPointed) await operateAndCrash(sim);
   else if (inTheMiddle && !sim.vfs.stopped) {
@@ -148,9 +153,8 @@ export async function runSchedules(seeds: Seeds, goesOn: (done: number) => boole
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   while (schedules < count && failures.length < MAX_FAILURES) {
-    const result = await runSchedule(first + schedules * step);
+    const result = await runSchedule(first + schedules * step, { tally });
     schedules++;
-    tally.merge(result.tally);
     if (result.failure !== undefined) failures.push(result.failure);
     else fewestOperations = Math.min(fewestOperations, result.operations);
     fewestShards = Math.min(fewestShards, result.settings.shards);

@@ -84,8 +84,8 @@ export function randomOf(seed: number): SeededRandom {
 export function drawSettings(seed: number, random: SeededRandom): Settings {
   const draw = random.below(20);
   const profile: Profile = draw < 4 ? "errors" : draw < 8 ? "weak" : draw < 10 ? "lying" : "crashes";
-  const shards = random.chance(0.75) ? 2 : 3;
-  const invariant = random.chance(0.02) && (profile === "crashes" || profile === "errors");
+  const shards = random.chance(0.9) ? 2 : 3;
+  const invariant = random.chance(0.012) && (profile === "crashes" || profile === "errors");
   const unknownInstance = random.chance(0.12);
   const options = drawOptions(shards, random);
   // Several writes in flight when the process ends: the only way in which a machine that cannot be told from another loses data.
@@ -100,7 +100,7 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       : { ...options, ...(isHasty ? HASTY : profile === "weak" ? SAFE : {}) },
     vfs: {
       seed,
-      async: isHasty ? 1 : random.chance(0.3) ? random.pick([0.3, 1]) : false,
+      async: isHasty ? 1 : random.chance(0.25) ? random.pick([0.3, 1]) : false,
       unknownInstance,
       ...(profile === "weak" ? { crash: { weights: SPOILING } } : {}),
       ...(invariant ? { history: /anchor$/ } : {}),
@@ -108,15 +108,15 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       ...(profile === "errors" || profile === "lying" ? { faults: drawFaults(profile, random) } : {}),
     },
     burst: isDirect ? 30 : random.pick([4, 8, 20]),
-    operations: random.chance(0.95) ? 30 : 60,
+    operations: random.chance(0.97) ? 30 : 60,
     hostile: random.chance(0.1),
     invariant,
   };
 }
 
 function drawFaults(profile: "errors" | "lying", random: SeededRandom): SeededFaults {
-  if (profile === "errors") return { probability: random.pick([0.002, 0.01]), faults: ERRORS };
-  if (random.chance(0.25)) return { probability: 0.5, faults: LYING_SYNC };
+  if (profile === "errors") return { probability: random.pick([0.004, 0.012]), faults: ERRORS };
+  if (random.chance(0.5)) return { probability: 0.5, faults: LYING_SYNC };
   return { probability: random.pick([0.02, 0.08]), faults: LIES };
 }
 
