@@ -34,19 +34,6 @@ describe("backpressure", () => {
       assert.equal(shard.synced, 5000);
     }));
 
-  it("comes and goes as ever after a shard stood still", () =>
-    useLog({ flushBytes: 50_000, maxBufferPerShard: 1_000_000 }, async (log) => {
-      const shard = log.shard(0);
-      take(shard, { value: "first" });
-      await shard.flush();
-      // So long that the writer looks whether it is still the only one.
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      for (let i = 0; i < 3000; i++) {
-        while (shard.tryAppend({ value: filled(1000, i) }) === BACKPRESSURE) await shard.writable();
-      }
-      assert.equal(await shard.flush(), 3001);
-    }));
-
   it("is over at once while less than half of the buffer is in use", () =>
     useLog({ maxBufferPerShard: 10_000, flushIntervalMs: Infinity }, async (log) => {
       const shard = log.shard(0);
