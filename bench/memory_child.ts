@@ -1,6 +1,7 @@
 /**
  * A process whose memory is measured from outside. Arguments: `idle`; or `loaded`, `write` or `shards`, a directory, a number.
- * Everything is imported late, so that an idle process is the runtime and nothing else. Prints a line when it is ready.
+ * Everything is imported late, so that an idle process is the runtime and nothing else. Prints its resident memory in MiB,
+ * now and at its peak, as the runtime knows them.
  *
  * @module
  */
@@ -36,6 +37,6 @@ else if (mode === "write") held = await write(Number(count));
 else if (mode === "shards") held = await shards(Number(count));
 else if (mode !== "idle") throw new Error(`no such mode: ${mode}`);
 await new Promise((resolve) => setTimeout(resolve, 200));
-console.log("ready");
+console.log(`${process.memoryUsage().rss / 2 ** 20} ${process.resourceUsage().maxRSS / 1024}`);
 // The log stays reachable for as long as the process lives.
 setTimeout(() => process.exit(held === undefined ? 1 : 2), 600_000);

@@ -4,6 +4,16 @@
  * @module
  */
 
+import { threadSeconds } from "./processor_time.ts";
+
+/** How long the thread was not free, at the worst of all ticks, in milliseconds. */
+export interface Lateness {
+  /** By how much a tick came late, whoever was to blame: the tick before, other work of the thread, a call that blocked, other programs. */
+  readonly longest: number;
+  /** Processor time of the thread from one tick to the next: what other programs do is not in it, and neither is a call that blocks. */
+  readonly longestOnProcessor: number;
+}
+
 /**
  * Asks `onDue` at every tick for as many calls as are due by now; late ones are made up for, never left out.
  *
@@ -11,18 +21,19 @@
  * @param count Calls altogether.
  * @param tickMs Milliseconds between ticks, from 1.
  * @param onDue Does calls `from` up to `to`, exclusive.
- * @returns The longest time by which a tick was late, in milliseconds: so long something else held the thread.
  */
 export async function pace(
   perSecond: number,
   count: number,
   tickMs: number,
   onDue: (from: number, to: number) => void,
-): Promise<number> {
+): Promise<Lateness> {
   const started = performance.now();
   let done = 0;
   let longest = 0;
+  let longestOnProcessor = 0;
   let expected = started;
+  let processorBefore = threadSeconds();
   while (done < count) {
     const now = performance.now();
     longest = Math.max(longest, now - expected);
@@ -32,6 +43,9 @@ export async function pace(
     // The work of a tick holds the thread like anything else: it is part of how late the next one is.
     expected = now + tickMs;
     await new Promise((resolve) => setTimeout(resolve, tickMs));
+    const processor = threadSeconds();
+    longestOnProcessor = Math.max(longestOnProcessor, (processor - processorBefore) * 1000);
+    processorBefore = processor;
   }
-  return longest;
+  return { longest, longestOnProcessor };
 }

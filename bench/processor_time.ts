@@ -1,5 +1,5 @@
 /**
- * Processor time of this thread, and of this process.
+ * Processor time of the calling thread, and of the process.
  *
  * @module
  */
@@ -11,12 +11,12 @@ interface ThreadUsage {
 }
 
 /**
- * Seconds that the main thread has run on a processor. On Linux from `/proc`, in nanoseconds; elsewhere from
+ * Seconds that the calling thread has run on a processor. On Linux from `/proc`, in nanoseconds; elsewhere from
  * `process.threadCpuUsage()`, which counts in steps of 10 ms on some runtimes. Threads that write files for it do not count.
  */
-export function mainThreadSeconds(): number {
+export function threadSeconds(): number {
   try {
-    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8").split(" ")[0]) / 1e9;
+    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[0]) / 1e9;
   } catch {
     const { user, system } = (process as unknown as ThreadUsage).threadCpuUsage();
     return (user + system) / 1e6;

@@ -80,7 +80,7 @@ function readSettings(): Settings {
 }
 
 /** So many times as long as before, and some seconds more: nothing but a hang takes that, on a busy machine either. */
-const HANGING = { factor: 5, seconds: 15 };
+const HANGING = { factor: 5, seconds: 8 };
 
 /** Seconds by file. */
 type Times = Record<string, number>;

@@ -7,7 +7,7 @@ import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BACKPRESSURE, openLog } from "../../mod.ts";
 import { makeValue, type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
-import { mainThreadSeconds } from "../processor_time.ts";
+import { threadSeconds } from "../processor_time.ts";
 import type { Order } from "../producer_worker.ts";
 
 const WORKERS = 2;
@@ -73,12 +73,12 @@ function sides({ directory, messages }: Setting): Sides {
         const log = await openLog(path);
         for (const worker of workers) worker.tell({ handle: log.producer() });
         for (const worker of workers) await worker.hear("connected");
-        const before = mainThreadSeconds();
+        const before = threadSeconds();
         const seconds = await timed(async () => {
           for (const worker of workers) worker.tell({ messages: share });
           for (const worker of workers) await worker.hear("done");
         });
-        withWorkers = mainThreadSeconds() - before;
+        withWorkers = threadSeconds() - before;
         for (const worker of workers) await worker.hear("closed");
         const written = log.shard(0).written;
         await log.close();
@@ -92,14 +92,14 @@ function sides({ directory, messages }: Setting): Sides {
         const path = `${directory}/alone`;
         const log = await openLog(path);
         const shard = log.shard(0);
-        const before = mainThreadSeconds();
+        const before = threadSeconds();
         const seconds = await timed(async () => {
           for (let i = 0; i < share * WORKERS; i++) {
             while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
           }
           await shard.flush("os");
         });
-        alone = mainThreadSeconds() - before;
+        alone = threadSeconds() - before;
         await log.close();
         rmSync(path, { recursive: true });
         return seconds;

@@ -10,7 +10,6 @@ import { writeBlocks } from "../direct_writer.ts";
 import { FRAMING_BYTES, makeValue, type PairFigure, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
 
 const UNTIL_SYNCED = "ratio until everything is synced, on both sides";
-const PROGRESS_MESSAGES = 10_000_000;
 
 export const sustained: PairFigure = figureOf("sustained", "auto");
 export const sustainedDirect: PairFigure = figureOf("sustained_direct", true);
@@ -31,6 +30,7 @@ function figureOf(name: string, directIo: DirectIo): PairFigure {
 function sides({ directory, messages }: Setting, directIo: DirectIo): Sides {
   const record = { value: makeValue() };
   const vfs = runtimeVfs();
+  const tenth = Math.ceil(messages / 10);
   let oursSynced = 0;
   let floorSynced = 0;
   return {
@@ -46,9 +46,9 @@ function sides({ directory, messages }: Setting, directIo: DirectIo): Sides {
           }
         };
         const seconds = await timed(async () => {
-          for (let i = 0; i < messages; i += PROGRESS_MESSAGES) {
-            await append(i, Math.min(i + PROGRESS_MESSAGES, messages));
-            tell("the log", i + PROGRESS_MESSAGES, messages, started);
+          for (let i = 0; i < messages; i += tenth) {
+            await append(i, Math.min(i + tenth, messages));
+            tell("the log", i + tenth, messages, started);
           }
           await shard.flush("os");
         });
@@ -83,7 +83,7 @@ function sides({ directory, messages }: Setting, directIo: DirectIo): Sides {
 }
 
 function tell(who: string, done: number, all: number, started: number): void {
-  if (done > all) return;
+  if (done > all || all < 1_000_000) return;
   const perSecond = done / (performance.now() - started) / 1000;
-  console.error(`    ${who}: ${(done / 1e6).toFixed(0)} of ${(all / 1e6).toFixed(0)} M, ${perSecond.toFixed(1)} M/s`);
+  console.error(`    ${who}: ${(done / 1e6).toFixed(1)} of ${(all / 1e6).toFixed(1)} M, ${perSecond.toFixed(1)} M/s`);
 }

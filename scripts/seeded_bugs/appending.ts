@@ -31,13 +31,6 @@ export const APPENDING: readonly Bug[] = [
     "maximum = writeBatchRow(this.#rows, rows, bytes, at, position + 1, maximum);",
   ),
   bug(
-    "body-leaves-a-hole",
-    "A byte is left free between two writes.",
-    BODIES,
-    "this.position = position + to - from;",
-    "this.position = position + to - from + 1;",
-  ),
-  bug(
     "short-write-not-continued",
     "What the system did not take of a write is not written.",
     "adapters/posix_file.ts",
@@ -64,13 +57,6 @@ export const APPENDING: readonly Bug[] = [
     "src/shard/room.ts",
     "this.#waiters.reach(0);",
     "",
-  ),
-  bug(
-    "room-offered-early",
-    "Who waits for room is told at once that there is some.",
-    "src/shard/room.ts",
-    "return bytes * 2 < this.#max && used * 2 < max && bytes + refused <= this.#max && used + refused <= max;",
-    "return bytes + used + max + refused >= 0;",
   ),
   bug(
     "base-offset-not-patched",

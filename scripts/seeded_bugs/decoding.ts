@@ -35,24 +35,10 @@ export const DECODING: readonly Bug[] = [
     "return length;",
   ),
   bug(
-    "index-of-another-segment",
-    "An index file counts whatever segment it says it belongs to.",
-    "src/index/rows.ts",
-    "readU32(bytes, at + 36) === VERSION && readI64(bytes, at + 40) === identity.base;",
-    "readU32(bytes, at + 36) === VERSION;",
-  ),
-  bug(
     "timestamps-do-not-run",
     "The largest timestamp of an index row is only that of its own batch.",
     "src/index/rows.ts",
     "return Math.max(before, header.maxTimestamp);",
     "return Math.max(-1, header.maxTimestamp, Math.min(before, -1));",
-  ),
-  bug(
-    "time-search-too-late",
-    "A search by time begins behind the first of several batches with that time.",
-    "src/index/segment_index.ts",
-    "return lastAtMost(this.#maximums, this.#count, timestamp - 1);",
-    "return lastAtMost(this.#maximums, this.#count, timestamp);",
   ),
 ];

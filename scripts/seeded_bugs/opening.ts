@@ -10,13 +10,6 @@ export const OPENING: readonly Bug[] = [
     "return { release: () => {} };",
   ),
   bug(
-    "lock-shared",
-    "The writer's lock lets other writers in.",
-    "src/log/lock.ts",
-    '"exclusive");',
-    '"shared");',
-  ),
-  bug(
     "manifest-copy-not-read",
     "A damaged manifest is not replaced by its second copy.",
     "src/log/manifest.ts",

@@ -19,20 +19,6 @@ export const READING: readonly Bug[] = [
     "if (header.baseOffset < 0) {",
   ),
   bug(
-    "gap-too-short",
-    "The range of a gap ends one offset early.",
-    BATCHES,
-    "const to = (found?.baseOffset ?? nextBase) - 1;",
-    "const to = (found?.baseOffset ?? nextBase) - 2;",
-  ),
-  bug(
-    "merged-order-wrong",
-    "Of records with the same time the one of the higher shard comes first.",
-    "src/read/reader.ts",
-    "difference < 0 : a.view.id < b.view.id;",
-    "difference < 0 : a.view.id > b.view.id;",
-  ),
-  bug(
     "segment-limit-of-yesterday",
     "A follower at the end of a segment takes the end that is published now for the one of its limit.",
     BATCHES,

@@ -67,13 +67,6 @@ export const RECOVERING: readonly Bug[] = [
     "const result = await scanSegment(file, segment.bytes - 1, end, epoch, rules);",
   ),
   bug(
-    "tail-cut-too-far",
-    "The cut takes a byte of the last good batch with it.",
-    REPAIR,
-    "await log.truncate(end.position);",
-    "await log.truncate(Math.max(0, end.position - 1));",
-  ),
-  bug(
     "damage-cut-as-a-tail",
     "Damage in front of data that was acknowledged on disk is cut off as a torn tail.",
     "src/recovery/analyse.ts",

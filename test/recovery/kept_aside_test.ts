@@ -67,6 +67,12 @@ describe("a tail that is cut off", () => {
     }
     assert.ok(cuts > 1, "the power went behind the cut, too");
   });
+
+  it("does not come back at a power loss: the cut is durable when the log is open", async () => {
+    const { vfs, content } = await torn();
+    await open(vfs);
+    assert.deepEqual(vfs.crash("power").readWhole(LOG), content);
+  });
 });
 
 describe("a segment behind a hole", () => {

@@ -86,10 +86,10 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
   const profile: Profile = draw < 4 ? "errors" : draw < 8 ? "weak" : draw < 10 ? "lying" : "crashes";
   const shards = random.chance(0.9) ? 2 : 3;
   const invariant = random.chance(0.012) && (profile === "crashes" || profile === "errors");
-  const unknownInstance = random.chance(0.12);
+  const unknownInstance = random.chance(0.16);
   const options = drawOptions(shards, random);
   // Several writes in flight when the process ends: the only way in which a machine that cannot be told from another loses data.
-  const isHasty = unknownInstance && random.chance(0.5);
+  const isHasty = unknownInstance && random.chance(0.7);
   const isDirect = !isHasty && profile !== "weak" && random.chance(0.1);
   return {
     seed,
