@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { End } from "../anchor/end.ts";
 import { readHeader } from "../batch/format.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import { type IndexIdentity, isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "./rows.ts";
@@ -39,6 +40,14 @@ export class LoadedIndex {
     this.#identity = identity;
     this.#holes = holes;
     this.nextOffset = identity.base;
+  }
+
+  /** Takes everything in front of an end for read, which nobody will ask for: rows go on behind it. */
+  skipTo(end: End): void {
+    this.position = end.position;
+    this.nextOffset = end.nextOffset;
+    this.rowPosition = end.indexPosition;
+    this.samples.maxTimestamp = end.maxTimestamp;
   }
 
   /** Takes in the rows of the file at `path` for batches that end at or before `position` of the `.log`. */

@@ -15,6 +15,7 @@ import { lookForEnd } from "../recovery/hints.ts";
 import { type Inventory, takeInventory } from "../recovery/inventory.ts";
 import { repair } from "../recovery/repair.ts";
 import { restoreIndex } from "../recovery/restore_index.ts";
+import { knownRows } from "../recovery/known_rows.ts";
 import { indexPath } from "../segment/names.ts";
 import { Committer } from "../shard/committer.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
@@ -22,7 +23,7 @@ import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import type { Vfs } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
 /** How often a reader looks before it believes that a shard is damaged. */
@@ -80,7 +81,7 @@ export async function openShardForWriting(
   const { keptAside } = await repair(vfs, inventory, analysis, place.logId, place.instance);
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
   const holes = inventory.state?.holes ?? false;
-  const end = segmentExists ? await withIndex(vfs, place, analysis, holes) : analysis.end;
+  const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
   const committer = new Committer({
@@ -226,27 +227,20 @@ async function publishedEnd(
 }
 
 /** Makes sure that rows can go on behind the end. */
-async function withIndex(vfs: Vfs, place: ShardPlace, analysis: Analysis, holes: boolean): Promise<End> {
+async function withIndex(vfs: Vfs, place: ShardPlace, inventory: Inventory, analysis: Analysis): Promise<End> {
   const { end } = analysis;
   const identity: IndexIdentity = { logId: place.logId, shard: place.id, base: end.segment };
-  if (analysis.fromCleanMark && await sizeOf(vfs, indexPath(place.directory, end.segment)) === end.indexPosition) {
-    return end;
-  }
-  return await restoreIndex(vfs, place.directory, identity, end, holes);
+  const path = indexPath(place.directory, end.segment);
+  const known = await knownRows(vfs, path, analysis.fromCleanMark ? end : writtenHere(inventory, place, end));
+  if (known?.isWhole && known.end === end) return end;
+  return await restoreIndex(vfs, place.directory, identity, end, inventory.state?.holes ?? false, known?.end);
 }
 
-async function sizeOf(vfs: Vfs, path: string): Promise<number> {
-  try {
-    const file = await vfs.open(path, "read");
-    try {
-      return await file.size();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof VfsError) return -1;
-    throw error;
-  }
+/** What was written in this instance is there as it was written. */
+function writtenHere({ anchor }: Inventory, { instance }: ShardPlace, end: End): End | undefined {
+  if (anchor === undefined || !sameInstance(anchor.instance, instance)) return undefined;
+  const { written } = anchor;
+  return written.segment === end.segment && written.nextOffset <= end.nextOffset ? written : undefined;
 }
 
 function reportOf(

@@ -18,6 +18,7 @@ const ROWS_A_WRITE = 128;
  * Keeps the rows that can be believed, drops the others, and makes the missing ones from the `.log`.
  *
  * @param end Where the segment's good data ends.
+ * @param known Up to here the rows are those of the log.
  * @returns The end with its index position and its largest timestamp. Where the index cannot be read or written
  * it is removed: better none than one that goes on behind rows of batches that are gone.
  */
@@ -27,9 +28,11 @@ export async function restoreIndex(
   identity: IndexIdentity,
   end: End,
   holes: boolean,
+  known?: End,
 ): Promise<End> {
   const path = indexPath(directory, identity.base);
   const loaded = new LoadedIndex(identity, holes);
+  if (known !== undefined) loaded.skipTo(known);
   let file: VfsFile | undefined;
   try {
     await loaded.readRows(vfs, path, end.position);
