@@ -16,7 +16,8 @@ const READ_BYTES: number = 256 * 1024;
 
 /**
  * The first intact batch behind the damaged one at `position`, which has to begin with offset `minOffset` - 1. A value may hold
- * whole batches of another log, or of this one, so an intact batch alone proves nothing. The index knows where batches
+ * whole batches of another log, or of this one, so an intact batch alone proves nothing. Nor does one of an earlier
+ * epoch than `minEpoch`, that of the last batch in front: it is what the file held before. The index knows where batches
  * start and is asked first; then the lengths that the damaged headers name. Without those the bytes are searched.
  */
 export async function resync(
@@ -26,11 +27,12 @@ export async function resync(
   position: number,
   limit: number,
   minOffset: number,
+  minEpoch: number,
 ): Promise<Found | undefined> {
   const indexed = await fromIndex(view, file, base, position, limit, minOffset);
   if (indexed !== undefined) return indexed;
   const named = await byHeaders(file, position, limit, minOffset - 1, view.holes);
-  return named === "unknown" ? await bySearch(view, file, base, position, limit, minOffset) : named;
+  return named === "unknown" ? await bySearch(view, file, base, position, limit, minOffset, minEpoch) : named;
 }
 
 /** Goes from damaged header to damaged header. `undefined`: they lead to the end; `unknown`: they lead nowhere. */
@@ -58,7 +60,7 @@ async function byHeaders(
 
 /**
  * The first intact batch that begins with the offset behind the damaged one, as far as its header tells, and is not inside of it
- * or is followed by another batch or the end; else the first one that is.
+ * or from which headers lead to the end; else the first one from which they do.
  */
 async function bySearch(
   view: ShardView,
@@ -67,33 +69,55 @@ async function bySearch(
   position: number,
   limit: number,
   minOffset: number,
+  minEpoch: number,
 ): Promise<Found | undefined> {
   const head = new Uint8Array(HEADER_BYTES);
   const isWhole = await file.read(head, position) === HEADER_BYTES;
   const wanted = isWhole ? minOffset + readI32(head, LAST_OFFSET_DELTA_AT) : -1;
   // What lies before the end that the header names may be in a value, and only looks like what is wanted.
   const header = await headerAt(file, position, limit);
-  const end = header?.baseOffset === minOffset - 1 ? position + header.bytes : Infinity;
+  const isItself = header?.baseOffset === minOffset - 1;
+  const end = isItself ? position + header.bytes : Infinity;
+  const leastEpoch = isItself ? Math.max(minEpoch, header.epoch) : minEpoch;
   const maxOffset = view.publication.end.nextOffset - 1;
   const nextBase = (await view.bases()).find((other) => other > base);
   let first: Found | undefined;
   for (let from = position + 1;;) {
-    const found = await findBatch(file, from, limit, minOffset, maxOffset);
+    const found = await findBatch(file, from, limit, minOffset, maxOffset, leastEpoch);
     if (found === undefined) return first;
     const isWanted = found.baseOffset === wanted;
     if (isWanted && found.position >= end) return found;
     if (isWanted || first === undefined) {
-      const next = found.position + found.bytes;
-      // What ends with the file has to be the last batch there is: the value of the damaged one may end there, too.
-      const behind = next === limit
-        ? nextBase ?? view.publication.end.nextOffset
-        : (await batchAt(file, next, limit))?.baseOffset;
-      const isFollowed = behind === found.lastOffset + 1;
+      const isFollowed = await leadsToEnd(file, found, limit, nextBase ?? view.publication.end.nextOffset, view.holes);
       if (isWanted && isFollowed) return found;
       if (isFollowed) first ??= found;
     }
     from = found.position + 1;
   }
+}
+
+/**
+ * True where headers lead from a batch to the end of its segment, offset by offset. What a file held before, or a value holds, comes to
+ * an end earlier.
+ */
+async function leadsToEnd(
+  file: VfsFile,
+  { position, bytes, lastOffset, epoch }: Found,
+  limit: number,
+  endOffset: number,
+  holes: boolean,
+): Promise<boolean> {
+  let expected = lastOffset + 1;
+  let leastEpoch = epoch;
+  for (let at = position + bytes; at < limit;) {
+    const header = await headerAt(file, at, limit);
+    if (header === undefined || header.epoch < leastEpoch) return false;
+    if (holes ? header.baseOffset < expected : header.baseOffset !== expected) return false;
+    at += header.bytes;
+    expected = header.lastOffset + 1;
+    leastEpoch = header.epoch;
+  }
+  return holes ? expected <= endOffset : expected === endOffset;
 }
 
 async function fromIndex(

@@ -47,6 +47,8 @@ export class ShardBatches {
   #base = 0;
   #scanner: BatchScanner | undefined = undefined;
   /** Base offset that the next batch must have. */
+  /** Of the last batch that was taken. */
+  #epoch = -1;
   #expected = 0;
 
   constructor(view: ShardView, options: ShardBatchesOptions) {
@@ -127,6 +129,7 @@ export class ShardBatches {
       return `its base offset is ${header.baseOffset}, not ${this.#expected}`;
     }
     this.#expected = header.lastOffset + 1;
+    this.#epoch = header.epoch;
     if (header.lastOffset < this.nextOffset || header.count === 0 || (header.attributes & CONTROL) !== 0) {
       this.nextOffset = Math.max(this.nextOffset, this.#expected);
       return undefined;
@@ -214,7 +217,7 @@ export class ShardBatches {
     const { view } = this;
     const scanner = this.#scanner!;
     const position = scanner.position;
-    const found = await resync(view, this.#file!, this.#base, position, scanner.end, from + 1);
+    const found = await resync(view, this.#file!, this.#base, position, scanner.end, from + 1, this.#epoch);
     const bases = await view.bases();
     const nextBase = bases.find((base) => base > this.#base) ?? view.publication.end.nextOffset;
     const to = (found?.baseOffset ?? nextBase) - 1;

@@ -32,7 +32,7 @@ export async function salvageEnd(
     const nextBase = inventory.segments.find(({ base }) => base > segment.base)?.base;
     const file = await vfs.open(logPath(inventory.directory, segment.base), "read");
     try {
-      end = await salvageSegment(file, segment.bytes, nextBase, end, required, rules);
+      end = await salvageSegment(file, segment.bytes, nextBase, end, { required, minEpoch: scan.epoch }, rules);
     } finally {
       await file.close();
     }
@@ -47,12 +47,12 @@ async function salvageSegment(
   bytes: number,
   nextBase: number | undefined,
   start: End,
-  required: number,
+  { required, minEpoch }: { readonly required: number; readonly minEpoch: number },
   rules: ScanRules,
 ): Promise<End> {
   let end = start;
   for (let from = end.position;;) {
-    const found = await findBatch(file, from, bytes, end.nextOffset, Number.MAX_SAFE_INTEGER);
+    const found = await findBatch(file, from, bytes, end.nextOffset, Number.MAX_SAFE_INTEGER, minEpoch);
     if (found === undefined) return end;
     const isNext = found.position === end.position;
     // Where nothing was skipped, another offset than the next one is a damaged one: the CRC does not cover it.

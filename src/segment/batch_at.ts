@@ -25,6 +25,6 @@ export async function batchAt(
   const batch = new Uint8Array(header.bytes);
   const read = await file.read(batch, position);
   if (batchFault(batch, 0, read) !== undefined) return undefined;
-  const { baseOffset, lastOffset, bytes } = header;
-  return { position, baseOffset, lastOffset, bytes, digest: headerDigest(batch, 0) };
+  const { baseOffset, lastOffset, bytes, epoch } = header;
+  return { position, baseOffset, lastOffset, bytes, epoch, digest: headerDigest(batch, 0) };
 }

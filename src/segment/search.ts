@@ -9,6 +9,7 @@ import {
   batchBytesAt,
   batchFault,
   CODEC_MASK,
+  EPOCH_AT,
   HEADER_BYTES,
   headerFault,
   LAST_OFFSET_DELTA_AT,
@@ -26,6 +27,7 @@ export interface Found {
   readonly baseOffset: number;
   readonly lastOffset: number;
   readonly bytes: number;
+  readonly epoch: number;
 }
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -46,6 +48,7 @@ const CONFIRM_BYTES: number = 512 * 1024 * 1024;
  * @param end Exclusive; nothing behind it is read.
  * @param minOffset Smallest base offset that counts.
  * @param maxOffset Largest base offset that counts.
+ * @param minEpoch Smallest epoch that counts: a batch of an earlier one is what a file held before.
  */
 export async function findBatch(
   file: VfsFile,
@@ -53,6 +56,7 @@ export async function findBatch(
   end: number,
   minOffset: number,
   maxOffset: number,
+  minEpoch: number = -1,
 ): Promise<Found | undefined> {
   const window = new Uint8Array(Math.min(WINDOW_BYTES, Math.max(0, end - from)));
   let position = from;
@@ -64,7 +68,8 @@ export async function findBatch(
     for (let at = window.indexOf(MAGIC, MAGIC_AT) - MAGIC_AT; at >= 0 && at <= last;) {
       if (headerFault(window, at, end - position - at) === undefined) {
         const base = readI64(window, at + BASE_OFFSET_AT);
-        if (base >= minOffset && base <= maxOffset && hasPlausibleRecord(window, at, filled)) {
+        const isLater = base >= minOffset && base <= maxOffset && readI32(window, at + EPOCH_AT) >= minEpoch;
+        if (isLater && hasPlausibleRecord(window, at, filled)) {
           budget -= batchBytesAt(window, at);
           if (budget < 0) return undefined;
           const found = await confirm(file, position + at, window, at, filled);
@@ -111,5 +116,6 @@ async function confirm(
   }
   if (batchFault(batch, start, bytes) !== undefined) return undefined;
   const baseOffset = readI64(batch, start + BASE_OFFSET_AT);
-  return { position, baseOffset, lastOffset: baseOffset + readI32(batch, start + LAST_OFFSET_DELTA_AT), bytes };
+  const lastOffset = baseOffset + readI32(batch, start + LAST_OFFSET_DELTA_AT);
+  return { position, baseOffset, lastOffset, bytes, epoch: readI32(batch, start + EPOCH_AT) };
 }

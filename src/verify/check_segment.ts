@@ -172,7 +172,7 @@ class SegmentCheck {
     };
     const view = new ShardView(vfs, directory, logId, shard, rules.holes, publication);
     const from = this.#expected;
-    const found = await resync(view, this.#file, base, position, bytes, from + 1);
+    const found = await resync(view, this.#file, base, position, bytes, from + 1, this.#epoch);
     if (isTail(from, found !== undefined)) {
       const what =
         `${

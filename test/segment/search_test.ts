@@ -34,8 +34,8 @@ async function find(
 function findSlowly(content: Uint8Array, from: number, end: number, min: number, max: number): Found | undefined {
   for (let at = from; at + HEADER_BYTES <= end; at++) {
     if (batchFault(content, at, end - at) !== undefined) continue;
-    const { baseOffset, lastOffset, bytes } = readHeader(content, at);
-    if (baseOffset >= min && baseOffset <= max) return { position: at, baseOffset, lastOffset, bytes };
+    const { baseOffset, lastOffset, bytes, epoch } = readHeader(content, at);
+    if (baseOffset >= min && baseOffset <= max) return { position: at, baseOffset, lastOffset, bytes, epoch };
   }
   return undefined;
 }
@@ -91,7 +91,13 @@ describe("the search for a batch", () => {
         const position = edge - before;
         const kept = content.slice(position, position + batch.length);
         content.set(batch, position);
-        assert.deepEqual(await find(content, 0), { position, baseOffset: 40, lastOffset: 41, bytes: batch.length });
+        assert.deepEqual(await find(content, 0), {
+          position,
+          baseOffset: 40,
+          lastOffset: 41,
+          bytes: batch.length,
+          epoch: 0,
+        });
         content.set(kept, position);
       }
     }
@@ -104,7 +110,7 @@ describe("the search for a batch", () => {
     const batch = simpleBatch(7, 3, "x".repeat(WINDOW_BYTES / 2));
     const position = 1000;
     const content = concat(noise(position, random), batch, noise(300, random));
-    assert.deepEqual(await find(content, 0), { position, baseOffset: 7, lastOffset: 9, bytes: batch.length });
+    assert.deepEqual(await find(content, 0), { position, baseOffset: 7, lastOffset: 9, bytes: batch.length, epoch: 0 });
     assert.equal(await find(content, 0, position + batch.length - 1), undefined);
     content[position + batch.length - 1] ^= 1;
     assert.equal(await find(content, 0), undefined);
@@ -117,6 +123,20 @@ describe("the search for a batch", () => {
     assert.equal((await find(content, 0, content.length, 8, 12))?.position, position(3));
     assert.equal(await find(content, 0, content.length, 13, 49), undefined);
     assert.equal((await find(content, 0, content.length, 50, 50))?.position, position(1));
+  });
+
+  it("passes by batches of an earlier epoch", async () => {
+    const old = simpleBatch(3, 2);
+    patchBatch(old, 0, 3, 4);
+    const current = simpleBatch(9, 2);
+    patchBatch(current, 0, 9, 5);
+    const vfs = memoryVfs();
+    vfs.writeWhole(PATH, concat(old, current));
+    const file = await vfs.open(PATH, "read");
+    const end = old.length + current.length;
+    assert.deepEqual((await findBatch(file, 0, end, 0, 100, 4))?.epoch, 4);
+    assert.deepEqual((await findBatch(file, 0, end, 0, 100, 5))?.position, old.length);
+    assert.equal(await findBatch(file, 0, end, 0, 100, 6), undefined);
   });
 
   it("takes bytes of a value for a batch only where they are one", async () => {

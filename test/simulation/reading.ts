@@ -1,16 +1,36 @@
 /** Reading while others write: ranges, users, times, followers, and a second log opened beside the writer. */
+import { ANCHOR_NAME, anchorIdentity, readAnchor } from "../../src/anchor/anchor.ts";
+import { readSlot, SLOT_BYTES, SLOT_FILE_BYTES } from "../../src/anchor/slot_file.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import { sameBytes, USERS } from "./records.ts";
-import type { Companion, Simulation } from "./simulation.ts";
+import { type Companion, DIRECTORY, type Simulation } from "./simulation.ts";
 import { ensure } from "./violation.ts";
 
+/** Where a slot names its log. */
+const LOG_ID_AT = 16;
+
 /** Records that a reader got must be published: a process crash leaves them there. */
-function published(sim: Simulation, writer: EmbeddedLog, shard: number, end: number): void {
+function published(sim: Simulation, writer: EmbeddedLog, shard: number, end: number, isRemote: boolean = false): void {
   // A write that took effect and reports an error is published, too.
-  const { nextOffset, written } = writer.shards[shard];
+  const { nextOffset } = writer.shards[shard];
+  // The anchor may be there already while its writer does not know yet that it is.
+  const written = Math.max(writer.shards[shard].written, isRemote ? anchoredEnd(sim, shard) : 0);
   if (sim.settings.profile !== "crashes" && end <= nextOffset) return;
   ensure(end <= written, () => `shard ${shard} showed a record at ${end - 1}, but only ${written} were written`);
+}
+
+/** What the newest anchor that is in its file says to be written. */
+function anchoredEnd(sim: Simulation, shard: number): number {
+  const content = sim.vfs.readDirectory(`${DIRECTORY}/chat-${shard}`, (name) => name === ANCHOR_NAME).get(ANCHOR_NAME);
+  let end = 0;
+  for (const at of [0, SLOT_FILE_BYTES / 2]) {
+    const slot = content?.subarray(at, at + SLOT_BYTES);
+    if (slot === undefined || slot.length < SLOT_BYTES) continue;
+    const found = readSlot(slot, anchorIdentity(slot.slice(LOG_ID_AT, LOG_ID_AT + 16), shard));
+    if (found !== undefined) end = Math.max(end, readAnchor(found).written.nextOffset);
+  }
+  return end;
 }
 
 export async function readRange(sim: Simulation): Promise<void> {
@@ -103,7 +123,7 @@ class Follower implements Companion {
 
   async #run(from: number): Promise<void> {
     for await (const record of this.#log.read({ shard: this.#shard, from, follow: true })) {
-      published(this.#sim, this.#writer, this.#shard, record.offset + 1);
+      published(this.#sim, this.#writer, this.#shard, record.offset + 1, this.#log !== this.#writer);
       this.#seen.push(record);
     }
   }

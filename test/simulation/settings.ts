@@ -109,7 +109,8 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
     },
     burst: isDirect ? 30 : random.pick([4, 8, 20]),
     operations: random.chance(0.97) ? 30 : 60,
-    hostile: random.chance(0.1),
+    // Where header and index are gone as well, nobody can tell a value that is the next batch from that batch.
+    hostile: random.chance(0.12) && (profile === "crashes" || profile === "errors"),
     invariant,
   };
 }
