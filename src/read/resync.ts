@@ -89,7 +89,8 @@ async function bySearch(
     if (isWanted && found.position >= end) return found;
     if (isWanted || first === undefined) {
       const isFollowed = await leadsToEnd(file, found, limit, nextBase ?? view.publication.end.nextOffset, view.holes);
-      if (isWanted && isFollowed) return found;
+      // Where the header's length leads to it, its count of offsets is what is damaged.
+      if (isFollowed && (isWanted || found.position === end)) return found;
       if (isFollowed) first ??= found;
     }
     from = found.position + 1;

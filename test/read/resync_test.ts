@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { memoryVfs, simulatedClock } from "../../adapters/memory.ts";
 import { BatchBuilder } from "../../src/batch/batch_builder.ts";
 import { noCodecs } from "../../src/batch/codecs.ts";
-import { batchBytesAt, CRC_AT, patchBatch } from "../../src/batch/format.ts";
+import { batchBytesAt, CRC_AT, LAST_OFFSET_DELTA_AT, patchBatch } from "../../src/batch/format.ts";
 import { openWith } from "../../src/log/open.ts";
 
 const SEGMENT = "/data/log/log-0/00000000000000000000";
@@ -43,5 +43,32 @@ describe("reading on behind two damaged batches without an index", () => {
     await again.close();
     assert.deepEqual(texts, ["0", "3", "4"]);
     assert.deepEqual(gaps, [[1, 2]]);
+  });
+});
+
+describe("reading on behind one damaged batch without an index", () => {
+  it("loses that one only, where its count of offsets is what is damaged", async () => {
+    const vfs = memoryVfs();
+    const engine = { vfs, clock: simulatedClock(), random: (into: Uint8Array) => void into.fill(7), codecs: noCodecs };
+    const log = await openWith(engine, "/data/log", { topic: "log", flushIntervalMs: Infinity });
+    for (const value of ["0", "1", "2", "3", "4"]) {
+      assert.equal(typeof log.shard(0).tryAppend({ value }), "number");
+      await log.flush();
+    }
+    await log.close();
+    const bytes = vfs.readWhole(`${SEGMENT}.log`);
+    // From 0 to 1: the batch seems to go on to the offset of the next one.
+    bytes[batchBytesAt(bytes, 0) + LAST_OFFSET_DELTA_AT + 3] ^= 1;
+    vfs.writeWhole(`${SEGMENT}.log`, bytes);
+    vfs.removeWhole(`${SEGMENT}.idx`);
+    const again = await openWith(engine, "/data/log", { readOnly: true });
+    const texts: (string | null)[] = [];
+    const gaps: (readonly [number, number])[] = [];
+    for await (
+      const record of again.read({ shard: 0, onCorrupt: "skip", onGap: ({ from, to }) => gaps.push([from, to]) })
+    ) texts.push(record.text());
+    await again.close();
+    assert.deepEqual(texts, ["0", "2", "3", "4"]);
+    assert.deepEqual(gaps, [[1, 1]]);
   });
 });
