@@ -13,6 +13,8 @@ export class ShardModel {
   os = 0;
   /** Exclusive end of what survives a power loss. */
   disk = 0;
+  /** What stood at an offset before it was lost, and taken by another record. */
+  readonly #before = new Map<number, Expected[]>();
 
   constructor(id: number) {
     this.id = id;
@@ -52,6 +54,14 @@ export class ShardModel {
   }
 
   /**
+   * True where a record stood at its offset before a loss. Only past damage, on a disk that shows again what it held before: where header
+   * and index of what came in its place are gone, it is as good a continuation as any.
+   */
+  wasThere(record: LogRecord): boolean {
+    return this.#before.get(record.offset)?.some((former) => difference(record, former) === undefined) ?? false;
+  }
+
+  /**
    * Records were read in this order: each must continue the one before.
    *
    * @param from The first offset there must be.
@@ -87,6 +97,11 @@ export class ShardModel {
 
   /** Only what is before `end` survived. */
   forget(end: number): void {
+    for (let offset = end; offset < this.history.length; offset++) {
+      const former = this.#before.get(offset);
+      if (former === undefined) this.#before.set(offset, [this.history[offset]]);
+      else former.push(this.history[offset]);
+    }
     this.history.length = end;
     this.os = end;
     if (this.disk > end) this.disk = end;
