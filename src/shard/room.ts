@@ -34,12 +34,8 @@ export class Room {
    * @throws {LogError} `RECORD_TOO_LARGE` where they never can be.
    */
   has(cost: number): boolean {
-    const budget = this.#budget;
-    if (this.#buffer.bytes + cost <= this.#max && budget.used + cost <= budget.max && !this.#buffer.isCrowded) {
-      this.#refusedBytes = 0;
-      return true;
-    }
-    const limit = Math.min(this.#max, budget.max);
+    if (this.#fits(cost)) return true;
+    const limit = Math.min(this.#max, this.#budget.max);
     if (cost > limit) throw tooLargeError(this.#shard, cost, limit);
     this.#refusedBytes = cost;
     return false;
@@ -47,9 +43,7 @@ export class Room {
 
   /** True where a value of so many bytes is sure to find room, whatever its record adds. */
   hasPlenty(valueBytes: number): boolean {
-    const { used, max } = this.#budget;
-    const cost = valueBytes + MAX_ADDED_BYTES;
-    return this.#buffer.bytes + cost <= this.#max && used + cost <= max;
+    return this.#fits(valueBytes + MAX_ADDED_BYTES);
   }
 
   /** Below half of both limits, and with room for what was refused last: who tries again now will succeed. */
@@ -87,6 +81,13 @@ export class Room {
     this.#budget.waiting.delete(this.#offer);
     this.#waiters.fail(reason);
     this.freed();
+  }
+
+  #fits(cost: number): boolean {
+    const { used, max } = this.#budget;
+    if (this.#buffer.bytes + cost > this.#max || used + cost > max || this.#buffer.isCrowded) return false;
+    this.#refusedBytes = 0;
+    return true;
   }
 
   readonly #offer = (): void => {
