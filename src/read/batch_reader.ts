@@ -6,6 +6,7 @@
 import type { Codecs } from "../batch/codecs.ts";
 import { asLogError } from "../errors.ts";
 import type { MaybePromise } from "../vfs.ts";
+import { CallQueue } from "./call_queue.ts";
 import { findStarts, latestNow } from "./opening.ts";
 import type { ReadOptions } from "./read_options.ts";
 import { BoundedCursor, type CursorBounds } from "./record_cursor.ts";
@@ -35,9 +36,7 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
   #left: number;
   #done = false;
   #current: StoredBatch | undefined = undefined;
-  /** Calls of `next` that wait; each waits for the one before it. */
-  #waiting = 0;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #calls = new CallQueue();
   /** Ends the wait of a follower. */
   #wake: (() => void) | undefined = undefined;
   readonly #latest: readonly MaybePromise<number>[] | undefined;
@@ -56,7 +55,7 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
 
   next(): Promise<IteratorResult<LogBatch>> {
     let begun: MaybePromise<boolean> | undefined;
-    if (this.#waiting === 0 && !this.#done && this.#left > 0 && !this.#options.signal?.aborted) {
+    if (this.#calls.isIdle && !this.#done && this.#left > 0 && !this.#options.signal?.aborted) {
       const pass = this.#passes?.[this.#turn];
       if (pass !== undefined) {
         // The fast path: the next batch is in memory.
@@ -65,19 +64,14 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
         if (begun === true && this.#isWhole(pass)) return Promise.resolve({ done: false, value: this.#take(pass)! });
       }
     }
-    const task = this.#waiting === 0 ? this.#next(begun) : this.#last.then(() => this.#next(undefined));
-    this.#waiting++;
-    // Counted down before the caller goes on, so that its next call finds the fast path again.
-    const counted = task.finally(() => this.#waiting--);
-    this.#last = counted.catch(() => {});
-    return counted;
+    return this.#calls.run(() => this.#next(begun));
   }
 
   async return(): Promise<IteratorResult<LogBatch>> {
     // Calls of next that are under way end first: they use the files that are closed then.
     this.#done = true;
     this.#wake?.();
-    await this.#last;
+    await this.#calls.ended();
     await this.#finish();
     return { done: true, value: undefined };
   }

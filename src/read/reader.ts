@@ -7,6 +7,7 @@ import type { Codecs } from "../batch/codecs.ts";
 import { asLogError } from "../errors.ts";
 import type { MaybePromise } from "../vfs.ts";
 import type { BlockCache } from "./block_cache.ts";
+import { CallQueue } from "./call_queue.ts";
 import { findStarts, latestNow } from "./opening.ts";
 import type { ReadOptions } from "./read_options.ts";
 import { ShardCursor } from "./shard_cursor.ts";
@@ -41,9 +42,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   #skip = 0;
   #left: number;
   #done = false;
-  /** Calls of `next` that wait; each waits for the one before it. */
-  #waiting = 0;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #calls = new CallQueue();
   /** Ends the wait of a follower. */
   #wake: (() => void) | undefined = undefined;
   readonly #latest: readonly MaybePromise<number>[] | undefined;
@@ -78,23 +77,18 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   }
 
   next(): Promise<IteratorResult<LogRecord>> {
-    if (this.#waiting === 0) {
+    if (this.#calls.isIdle) {
       const result = this.#tryNext();
       if (result !== undefined) return Promise.resolve(result);
     }
-    const task = this.#waiting === 0 ? this.#nextSlow() : this.#last.then(() => this.#nextSlow());
-    this.#waiting++;
-    // Counted down before the caller goes on, so that its next call finds the fast path again.
-    const counted = task.finally(() => this.#waiting--);
-    this.#last = counted.catch(() => {});
-    return counted;
+    return this.#calls.run(() => this.#nextSlow());
   }
 
   async return(): Promise<IteratorResult<LogRecord>> {
     // Calls of next that are under way end first: they use the files that are closed then.
     this.#done = true;
     this.#wake?.();
-    await this.#last;
+    await this.#calls.ended();
     await this.#finish();
     return { done: true, value: undefined };
   }
