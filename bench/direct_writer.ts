@@ -5,12 +5,11 @@
  */
 import { rmSync } from "node:fs";
 import { acquireRegion, type Region, releaseRegion } from "../src/batch/memory_pool.ts";
+import { PAGE_BYTES } from "../src/segment/body_writer.ts";
 import { type Vfs, VfsError, type VfsFile } from "../src/vfs.ts";
 import { timed } from "./figure.ts";
 import { WRITE_BYTES } from "./raw_writer.ts";
 
-/** What a direct write is a multiple of, in bytes. */
-const PAGE_BYTES = 4096;
 const PROGRESS_BYTES: number = 1024 * WRITE_BYTES;
 
 /** How {@linkcode writeBlocks} writes. */

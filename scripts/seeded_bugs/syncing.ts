@@ -102,7 +102,7 @@ export const SYNCING: readonly Bug[] = [
   bug(
     "manifest-written-in-place",
     "The manifest is not durable when it gets its name.",
-    "src/log/manifest.ts",
+    "src/recovery/whole_file.ts",
     "await file.write(bytes, 0);\n    await file.sync();",
     "await file.write(bytes, 0);",
   ),

@@ -7,6 +7,7 @@ import { crc32c } from "../batch/crc32c.ts";
 import { hex32 } from "../batch/format.ts";
 import { equalBytes, fromHex, toHex } from "../bytes.ts";
 import { LogError } from "../errors.ts";
+import { replaceWhole } from "../recovery/whole_file.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 
 export const MANIFEST_NAMES = ["bimip.json", "bimip.copy.json"] as const;
@@ -134,24 +135,6 @@ export async function readManifestFile(vfs: Vfs, path: string): Promise<Uint8Arr
   }
 }
 
-/** Writes one file so that it is there whole or not at all. */
-async function writeAtomically(vfs: Vfs, directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${directory}/${name}.tmp`;
-  try {
-    await vfs.remove(temporary);
-  } catch (error) {
-    if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
-  }
-  const file = await vfs.open(temporary, "create");
-  try {
-    await file.write(bytes, 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await vfs.rename(temporary, `${directory}/${name}`);
-}
-
 /**
  * Writes both copies. The one that readers look for first comes last: where both are, one of them is durable, also if the
  * process ended in between and a later one finds nothing to do.
@@ -159,7 +142,7 @@ async function writeAtomically(vfs: Vfs, directory: string, name: string, bytes:
 export async function writeManifest(vfs: Vfs, directory: string, manifest: Manifest): Promise<void> {
   const bytes = encodeManifest(manifest);
   for (const name of [...MANIFEST_NAMES].reverse()) {
-    await writeAtomically(vfs, directory, name, bytes);
+    await replaceWhole(vfs, `${directory}/${name}`, `${directory}/${name}.tmp`, bytes);
     await vfs.syncDirectory(directory);
   }
 }

@@ -13,6 +13,7 @@ import { carryOut } from "../recovery/rebuild_apply.ts";
 import { planShard } from "../recovery/rebuild_plan.ts";
 import type { PlanPlace, RepairFinding } from "../recovery/rebuild_types.ts";
 import { prepare } from "../recovery/rebuild_write.ts";
+import { writeNew } from "../recovery/whole_file.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { takeLock } from "./lock.ts";
 import {
@@ -159,13 +160,7 @@ async function keepCopy(
   while (names.has(`quarantine-${name}-${attempt}`)) attempt++;
   const path = `${directory}/quarantine-${name}-${attempt}`;
   if (!apply) return path;
-  const copy = await vfs.open(path, "create");
-  try {
-    await copy.write(content, 0);
-    await copy.sync();
-  } finally {
-    await copy.close();
-  }
+  await writeNew(vfs, path, content);
   return path;
 }
 

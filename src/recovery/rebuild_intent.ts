@@ -8,6 +8,7 @@ import { crc32c } from "../batch/crc32c.ts";
 import { hex32 } from "../batch/format.ts";
 import { LogError } from "../errors.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { replaceWhole } from "./whole_file.ts";
 
 /** Name of the note in a shard's directory. While it is there the shard is read-only. */
 export const INTENT_NAME = "repair";
@@ -42,16 +43,7 @@ export function rebuiltBases(names: readonly string[]): number[] {
 export async function writeIntent(vfs: Vfs, directory: string, intent: RepairIntent): Promise<void> {
   const text = JSON.stringify(intent);
   const bytes = new TextEncoder().encode(`${hex32(crc32c(new TextEncoder().encode(text)))} ${text}\n`);
-  const temporary = `${directory}/${TEMPORARY_NAME}`;
-  await removeIfThere(vfs, temporary);
-  const file = await vfs.open(temporary, "create");
-  try {
-    await file.write(bytes, 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await vfs.rename(temporary, `${directory}/${INTENT_NAME}`);
+  await replaceWhole(vfs, `${directory}/${INTENT_NAME}`, `${directory}/${TEMPORARY_NAME}`, bytes);
   await vfs.syncDirectory(directory);
 }
 
@@ -89,13 +81,4 @@ export async function readIntent(vfs: Vfs, directory: string): Promise<RepairInt
 export async function removeIntent(vfs: Vfs, directory: string): Promise<void> {
   await vfs.remove(`${directory}/${INTENT_NAME}`);
   await vfs.syncDirectory(directory);
-}
-
-/** Removes a file, which may be missing. */
-export async function removeIfThere(vfs: Vfs, path: string): Promise<void> {
-  try {
-    await vfs.remove(path);
-  } catch (error) {
-    if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
-  }
 }
