@@ -14,7 +14,9 @@
  * place of the data, or *stale* bytes: what a truncate once cut off there, or a sector of another position of the
  * file. What reaches the disk is whole sectors of the page cache as it was after that write, so a sector is never
  * newer in one half than in the other. The size reaches the disk in the order of the changes, but apart from the
- * data: a file may end before data that landed, or reach over data that did not, and a truncate may be undone.
+ * data: a file may end before data that landed, or reach over data that did not, and a truncate may be undone. Data
+ * that landed behind the size stays on the disk unseen, and shows where a later size reaches over it and the data that
+ * belongs there does not land.
  * Creates, removes and renames that were not synced stay or vanish each; a rename is old or new; a change
  * that builds on a lost one is lost. What a lost directory contains is lost, however well it was synced. The boot
  * id and the mount id are new.

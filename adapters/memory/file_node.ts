@@ -15,7 +15,7 @@ export interface FileChange {
   readonly bytes: Uint8Array;
 }
 
-/** What a truncate cut off. A disk may show it again in blocks that are used anew. */
+/** Bytes that are no part of a file any more, or not yet, and that a disk may show. */
 export interface StaleBytes {
   readonly position: number;
   readonly bytes: Uint8Array;
@@ -36,7 +36,10 @@ export class FileNode {
   unsynced: FileChange[] = [];
   /** Changes so far. */
   changes = 0;
+  /** What a truncate cut off: it may show again in blocks that are used anew. */
   stale: StaleBytes | null = null;
+  /** What stands on the disk behind the size: data that got there before the size that covers it. */
+  behind: StaleBytes | null = null;
   /** Receives each new content of a file whose history is kept. */
   versions: Uint8Array[] | null = null;
 
@@ -86,11 +89,12 @@ export class FileNode {
     this.unsynced = this.unsynced.filter((change) => change.kind === "truncate" || change.sequence >= mark);
   }
 
-  /** Gives the file a new content that is durable at once. */
-  replace(content: Bytes): void {
+  /** Gives the file a new content that is durable at once, and what the disk holds behind it. */
+  replace(content: Bytes, behind: StaleBytes | null = null): void {
     this.disk = content;
     this.cache = content.share();
     this.unsynced = [];
+    this.behind = behind;
   }
 
   clone(): FileNode {
@@ -99,6 +103,7 @@ export class FileNode {
     copy.unsynced = this.unsynced.slice();
     copy.changes = this.changes;
     copy.stale = this.stale;
+    copy.behind = this.behind;
     return copy;
   }
 
@@ -114,6 +119,8 @@ export class FileNode {
   }
 
   private writeBack(count: number): void {
+    // Whole pages go out, zeroed behind the size.
+    this.behind = null;
     for (let i = 0; i < count; i++) {
       const change = this.unsynced[i];
       if (change.kind === "write") this.disk.write(change.bytes, change.position);

@@ -36,13 +36,18 @@ export class Platter {
     this.disk = new Uint8Array(capacity);
     this.disk.set(file.disk.view());
     this.cache = this.disk.slice();
+    // The page cache shows zeros behind the size; the disk keeps what stands there until somebody writes it.
+    if (file.behind !== null && file.behind.position === file.disk.size) {
+      this.disk.set(file.behind.bytes.subarray(0, capacity - file.behind.position), file.behind.position);
+    }
     this.syncedBytes = loss.strict ? 0 : file.disk.size;
     const { weights } = loss.model;
     this.weights = weights === undefined ? DEFAULT_WEIGHTS : { ...noChoices(), ...weights };
     this.weightSum = CHOICES.reduce((sum, choice) => sum + this.weights[choice], 0);
   }
 
-  settle(): Bytes {
+  /** Gives the file what the disk has in the end. */
+  settle(): void {
     const changes = this.file.unsynced;
     const choices = this.choose(changes.length);
     const sizes = [this.file.disk.size];
@@ -63,7 +68,10 @@ export class Platter {
       tornEnd = Math.max(tornEnd, this.apply(choices[i], position, bytes.length));
       sizes.push(Math.max(size, position + bytes.length));
     }
-    return Bytes.take(this.disk, this.chooseSize(sizes, choices, tornEnd));
+    const size = this.chooseSize(sizes, choices, tornEnd);
+    const behind = this.disk.slice(size);
+    const isBlank = behind.every((byte) => byte === 0);
+    this.file.replace(Bytes.take(this.disk, size), isBlank ? null : { position: size, bytes: behind });
   }
 
   /** What becomes of each change. A file that keeps or loses everything, or a prefix, is met most. */

@@ -3,8 +3,6 @@
  *
  * @module
  */
-import type { Bytes } from "./bytes.ts";
-import type { FileNode } from "./file_node.ts";
 import type { PowerLoss } from "./crash_model.ts";
 import { Platter } from "./platter.ts";
 import type { DirectoryNode, Tree, TreeNode } from "./tree.ts";
@@ -38,11 +36,7 @@ function settleDirectory(directory: DirectoryNode, loss: PowerLoss): void {
   directory.entries = new Map(directory.durable);
   for (const node of directory.entries.values()) {
     if (node.kind === "directory") settleDirectory(node, loss);
-    else if (node.kind === "file") node.replace(contentAfterPowerLoss(node, loss));
+    else if (node.kind === "file" && node.unsynced.length > 0) new Platter(node, loss).settle();
+    else if (node.kind === "file") node.replace(node.disk, node.behind);
   }
-}
-
-function contentAfterPowerLoss(file: FileNode, loss: PowerLoss): Bytes {
-  if (file.unsynced.length === 0) return file.disk;
-  return new Platter(file, loss).settle();
 }

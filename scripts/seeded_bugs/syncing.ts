@@ -71,6 +71,13 @@ export const SYNCING: readonly Bug[] = [
     "await this.#state.sync();\n    await this.#background.syncDirectory();",
     "await this.#background.syncDirectory();",
   ),
+  bug(
+    "epoch-begins-behind-an-unsynced-tail",
+    "What a killed process left in the page cache is not durable when the next epoch begins behind it.",
+    COMMITTER,
+    "for (const base of unsyncedSegments) await syncSegment(vfs, directory, base);",
+    "for (const base of unsyncedSegments.slice(0, -1)) await syncSegment(vfs, directory, base);",
+  ),
   {
     name: "clean-before-last-sync",
     what: "The clean mark is durable before the last batches are.",
@@ -96,8 +103,8 @@ export const SYNCING: readonly Bug[] = [
     "unsynced-segment-forgotten",
     "The segment before the last one, which a killed process may have left unsynced, is not synced by the next.",
     "src/log/open_shard.ts",
-    "if (synced.nextOffset >= end.segment) return undefined;",
-    "if (synced.nextOffset >= 0) return undefined;",
+    "return bases.slice(synced.nextOffset < end.segment ? -2 : -1);",
+    "return bases.slice(-1);",
   ),
   bug(
     "manifest-written-in-place",

@@ -65,8 +65,14 @@ function slotLine(kind: Kind, slot: Slot, position: number, newest: boolean): Li
     const ids = { bootId: toHex(instance.boot), mountId: toHex(instance.mount) };
     return { ...common, ...ids, written: endFields(written), synced: endFields(synced) };
   }
-  const { logStart, holes, clean } = readState(slot);
-  return { ...common, logStart, holes, clean: clean === undefined ? false : endFields(clean) };
+  const { epochStart, logStart, holes, clean } = readState(slot);
+  return {
+    ...common,
+    epochStart: epochStart ?? "unknown",
+    logStart,
+    holes,
+    clean: clean === undefined ? false : endFields(clean),
+  };
 }
 
 function endFields({ segment, nextOffset, position, indexPosition, last, lastTimestamp, maxTimestamp }: End): object {

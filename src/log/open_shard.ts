@@ -94,14 +94,20 @@ export async function openShardForWriting(
     segmentBytes: context.limits.segmentBytes,
     maxUnsyncedBytes: context.limits.maxUnsyncedBytes,
     writeMode,
-    state: { epoch, logStart: analysis.logStart, holes, clean: analysis.fromCleanMark ? end : undefined },
+    state: {
+      epoch,
+      epochStart: end.nextOffset,
+      logStart: analysis.logStart,
+      holes,
+      clean: analysis.fromCleanMark ? end : undefined,
+    },
     // A loss that was accepted is noted with an epoch of its own.
     stateEpoch: analysis.problem === undefined ? analysis.epoch : epoch,
     epoch,
     end,
     synced: analysis.synced,
     segmentExists,
-    unsyncedSegment: unsyncedSegment(inventory, analysis),
+    unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
   const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
@@ -114,9 +120,10 @@ export async function openShardForWriting(
 }
 
 /** At most one finished segment is unsynced at a time: the last one before the end's. */
-function unsyncedSegment(inventory: Inventory, { end, synced }: Analysis): number | undefined {
-  if (synced.nextOffset >= end.segment) return undefined;
-  return inventory.segments.findLast((segment) => segment.base < end.segment)?.base;
+function unsyncedSegments({ segments }: Inventory, { end, synced }: Analysis): number[] {
+  if (synced.nextOffset >= end.nextOffset) return [];
+  const bases = segments.map((segment) => segment.base).filter((base) => base <= end.segment);
+  return bases.slice(synced.nextOffset < end.segment ? -2 : -1);
 }
 
 /**

@@ -14,7 +14,7 @@ import { gatherHints, type Hints, lookForEnd } from "./hints.ts";
 import type { Inventory } from "./inventory.ts";
 import { findForeign } from "./owners.ts";
 import { salvageEnd } from "./salvage.ts";
-import { scanForward, type ScanResult, type ScanRules } from "./scan.ts";
+import { scanForward, type ScanResult, type ScanRules, scanRules } from "./scan.ts";
 
 /**
  * How an opening found a shard. `clean`: nothing was wrong. `torn`: bytes behind the last good batch were cut off; they
@@ -75,9 +75,7 @@ async function analyseFiles(vfs: Vfs, inventory: Inventory, instance: InstanceId
     return { ...base, verdict: "clean", end: clean, synced: clean, problem: undefined, fromCleanMark: true };
   }
   const hints = await gatherHints(vfs, inventory, instance);
-  // An anchor of a later epoch shows that the newer slot of the state is lost.
-  const maxEpoch = state === undefined || inventory.isStateSuspect ? undefined : epoch;
-  const rules: ScanRules = { holes: state?.holes ?? false, maxEpoch };
+  const rules = scanRules(inventory);
   const scan = await scanForward(vfs, inventory, hints.start, rules);
   const synced = state?.clean !== undefined && hints.start.end === state.clean
     ? state.clean

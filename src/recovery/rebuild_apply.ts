@@ -106,7 +106,7 @@ async function finishIndex(vfs: Vfs, directory: string, end: End, isFinished: bo
 async function writeFacts(
   vfs: Vfs,
   place: PlanPlace,
-  { epoch, logStart, holes }: NonNullable<RepairIntent["facts"]>,
+  { epoch, epochStart, logStart, holes }: NonNullable<RepairIntent["facts"]>,
   ends: ReadonlyMap<number, End>,
 ): Promise<void> {
   const { directory } = place;
@@ -124,7 +124,7 @@ async function writeFacts(
   const end = last === undefined
     ? emptyEnd(logStart)
     : ends.get(last) ?? await withIndex(vfs, place, (await endOfSegment(vfs, directory, last))!, holes);
-  await rewriteState(vfs, place, { epoch, logStart, holes, clean: end });
+  await rewriteState(vfs, place, { epoch, epochStart, logStart, holes, clean: end });
   await rewriteAnchor(vfs, place, epoch, place.instance, end, end);
 }
 

@@ -26,7 +26,7 @@ import {
   replaceHeader,
   type Tail,
 } from "./rebuild_types.ts";
-import { orderFault } from "./scan.ts";
+import { minEpochAt, orderFault } from "./scan.ts";
 
 /** The last batch that was kept. */
 interface Previous {
@@ -47,7 +47,7 @@ export class ShardExaminer {
   /** Offset that comes next. */
   expected: number;
   /** Highest epoch so far. */
-  epoch = 0;
+  #epoch = 0;
   #previous: Previous | undefined = undefined;
   /** Voids whose epoch the next good batch decides. */
   #openVoids: (Piece & { kind: "void" })[] = [];
@@ -55,6 +55,11 @@ export class ShardExaminer {
   constructor(task: ExamineTask, expected: number) {
     this.#task = task;
     this.expected = expected;
+  }
+
+  /** The lowest epoch that a batch can have at the offset that comes next. */
+  get epoch(): number {
+    return minEpochAt(this.expected, this.#epoch, this.#task.rules);
   }
 
   /** Takes offsets that no file holds. */
@@ -156,7 +161,7 @@ export class ShardExaminer {
     if (voids.length > 0) this.#openVoids = [];
     this.#previous = { draft, position, size, minEpoch, isConfirmed, voids };
     this.expected = lastOffset + 1;
-    this.epoch = epoch;
+    this.#epoch = epoch;
   }
 
   /** Why a record of an intact batch cannot be read. A codec that is not there is no fault of the batch. */
@@ -224,7 +229,7 @@ export class ShardExaminer {
     );
     for (const piece of previous.voids) piece.epoch = likely;
     this.#previous = { ...previous, isConfirmed: true };
-    this.epoch = likely;
+    this.#epoch = likely;
     return true;
   }
 

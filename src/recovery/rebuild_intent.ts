@@ -15,6 +15,15 @@ export const INTENT_NAME = "repair";
 const TEMPORARY_NAME = "repair.part";
 const MAX_BYTES: number = 16 * 1024 * 1024;
 
+/** What a state says of a shard that is whole. */
+interface Facts {
+  readonly epoch: number;
+  /** Where the epoch began; absent where nobody knows. */
+  readonly epochStart?: number;
+  readonly logStart: number;
+  readonly holes: boolean;
+}
+
 /** What is going to be done, as names in the shard's directory. */
 export interface RepairIntent {
   /** Files that get another name, in this order. */
@@ -26,7 +35,7 @@ export interface RepairIntent {
   /** Segments whose `.idx` is made again. */
   readonly indexes: readonly number[];
   /** What the state says from now on; null: state and anchor stay as they are. */
-  readonly facts: { readonly epoch: number; readonly logStart: number; readonly holes: boolean } | null;
+  readonly facts: Facts | null;
 }
 
 /** Name of a segment's new file while it lies ready. */

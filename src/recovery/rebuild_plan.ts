@@ -113,7 +113,14 @@ class Planner {
     const indexes = this.#drafts.filter((draft) => draft.changed || draft.indexDamaged);
     const movesLog = this.#moves.some(([from]) => from.endsWith(".log"));
     const changes = drafts.length > 0 || movesLog || this.#cut !== undefined || this.#factsChange;
-    const facts = { epoch: this.#newEpoch(), logStart: this.#logStart, holes: state?.holes ?? false };
+    const epoch = this.#newEpoch();
+    const epochStart = state?.epoch === epoch ? state.epochStart : undefined;
+    const facts = {
+      epoch,
+      ...(epochStart === undefined ? {} : { epochStart }),
+      logStart: this.#logStart,
+      holes: state?.holes ?? false,
+    };
     return {
       place: this.#place,
       findings: [...this.#findings, ...this.#drafts.flatMap((draft) => draft.findings)],

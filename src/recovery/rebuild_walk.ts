@@ -17,6 +17,7 @@ import {
   type PlanPlace,
   type Tail,
 } from "./rebuild_types.ts";
+import { scanRules } from "./scan.ts";
 
 /** More segments than this for one gap of offsets: it is a name that is wrong, not the data. */
 const MAX_FILLERS = 64;
@@ -96,10 +97,11 @@ export async function walkShard(
 function examineTask(
   tools: PlanTools,
   place: PlanPlace,
-  { state, anchor, isStateSuspect }: Inventory,
+  inventory: Inventory,
   drafts: readonly Draft[],
   isRefused: boolean,
 ): ExamineTask {
+  const { state, anchor } = inventory;
   const ends = [];
   if (state?.clean !== undefined) ends.push(state.clean);
   if (anchor !== undefined) {
@@ -115,10 +117,7 @@ function examineTask(
     directory: place.directory,
     logId: place.logId,
     shard: place.shard,
-    rules: {
-      holes: state?.holes ?? false,
-      maxEpoch: state === undefined || isStateSuspect ? undefined : Math.max(state.epoch, anchor?.epoch ?? 0),
-    },
+    rules: scanRules(inventory),
     ends,
     promised,
     trustedTo: isRefused ? Infinity : Math.max(promised, synced),

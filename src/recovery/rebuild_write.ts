@@ -98,7 +98,7 @@ async function copyRange(from: VfsFile, start: number, end: number, into: VfsFil
 }
 
 async function check(file: VfsFile, path: string, draft: Draft, bytes: number, holes: boolean): Promise<void> {
-  const rules: ScanRules = { holes, maxEpoch: undefined };
+  const rules: ScanRules = { holes, maxEpoch: undefined, began: undefined };
   const { end, fault } = await scanSegment(file, bytes, emptyEnd(draft.base), 0, rules);
   if (fault === undefined && end.nextOffset === draft.nextOffset && end.position === bytes) return;
   throw new LogError(
@@ -136,7 +136,7 @@ export async function endOfSegment(vfs: Vfs, directory: string, base: number): P
     throw error;
   }
   try {
-    const rules: ScanRules = { holes: true, maxEpoch: undefined };
+    const rules: ScanRules = { holes: true, maxEpoch: undefined, began: undefined };
     return (await scanSegment(file, await file.size(), emptyEnd(base), 0, rules)).end;
   } finally {
     await file.close();

@@ -151,17 +151,19 @@ async function freeName(vfs: Vfs, directory: string, base: number, position: num
 
 /** After a cut a clean mark of the life before would be misleading. */
 async function writeState(vfs: Vfs, inventory: Inventory, analysis: Analysis, logId: Uint8Array): Promise<void> {
-  const { directory, shard } = inventory;
-  const state: State = {
+  const { directory, shard, state } = inventory;
+  const repaired: State = {
     // Anchors from before a loss that was accepted are of an older epoch from now on, and no longer believed.
-    epoch: analysis.problem === undefined ? analysis.epoch : analysis.epoch + 1,
+    ...(analysis.problem === undefined
+      ? { epoch: analysis.epoch, epochStart: state?.epoch === analysis.epoch ? state.epochStart : undefined }
+      : { epoch: analysis.epoch + 1, epochStart: analysis.end.nextOffset }),
     logStart: analysis.logStart,
-    holes: inventory.state?.holes ?? false,
+    holes: state?.holes ?? false,
     clean: undefined,
   };
   const file = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
   try {
-    await file.write(state.epoch, (slot) => fillState(slot, state));
+    await file.write(repaired.epoch, (slot) => fillState(slot, repaired));
     await file.sync();
   } finally {
     await file.close();

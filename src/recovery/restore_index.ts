@@ -36,7 +36,7 @@ export async function restoreIndex(
   let file: VfsFile | undefined;
   try {
     await loaded.readRows(vfs, path, end.position);
-    file = await openForRows(vfs, path, loaded.rowPosition);
+    file = await openForRows(vfs, path, loaded.rowPosition, known !== undefined);
     const index = file;
     const mostRows = 1 + Math.ceil((end.position - loaded.position) / HEADER_BYTES);
     const rows = new Uint8Array(Math.min(ROWS_A_WRITE, mostRows) * ROW_BYTES);
@@ -79,10 +79,13 @@ async function removeQuietly(vfs: Vfs, path: string): Promise<void> {
 }
 
 /**
- * An index that ends at `position`, ready for more rows. Where rows are to be dropped it is another file: cut off in place,
- * a power loss could bring them back among the new ones. Its entry is synced before a batch is written that it describes.
+ * An index that ends at `position`, ready for more rows. Where rows are to be dropped, or a power loss may have left some behind the
+ * size, it is another file: otherwise the next power loss could show them among the new ones. Its entry is synced before a batch is
+ * written that it describes.
+ *
+ * @param goesOn The file may be continued where nothing is to be dropped.
  */
-async function openForRows(vfs: Vfs, path: string, position: number): Promise<VfsFile> {
+async function openForRows(vfs: Vfs, path: string, position: number, goesOn: boolean): Promise<VfsFile> {
   let old: VfsFile;
   try {
     old = await vfs.open(path, "write");
@@ -92,7 +95,7 @@ async function openForRows(vfs: Vfs, path: string, position: number): Promise<Vf
   }
   const kept = new Uint8Array(position);
   try {
-    if (await old.size() === position) return old;
+    if (goesOn && await old.size() === position) return old;
     if (await old.read(kept, 0) < position) throw new VfsError("IO", `Cannot read ${path}: it became shorter`, path);
   } catch (error) {
     await old.close();

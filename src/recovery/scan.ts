@@ -19,6 +19,29 @@ export interface ScanRules {
   readonly holes: boolean;
   /** No batch has a higher epoch; `undefined` where nobody knows. */
   readonly maxEpoch: number | undefined;
+  /** Where the newest epoch that is known began: from there on no batch has a lower one. */
+  readonly began: { readonly epoch: number; readonly offset: number } | undefined;
+}
+
+/** The rules of a shard with these files. */
+export function scanRules({ state, anchor, isStateSuspect }: RuleSource): ScanRules {
+  if (state === undefined) return { holes: false, maxEpoch: undefined, began: undefined };
+  const { epoch, epochStart, holes } = state;
+  return {
+    holes,
+    // Where a slot of the state is damaged, or the anchor has a later epoch, the newer slot may be lost. What the older one says
+    // of its own epoch stays true.
+    maxEpoch: isStateSuspect ? undefined : Math.max(epoch, anchor?.epoch ?? 0),
+    began: epochStart === undefined ? undefined : { epoch, offset: epochStart },
+  };
+}
+
+/** What an inventory says of epochs. */
+type RuleSource = Pick<Inventory, "state" | "anchor" | "isStateSuspect">;
+
+/** The lowest epoch that a batch at an offset can have, behind one of epoch `before`. */
+export function minEpochAt(offset: number, before: number, { began }: ScanRules): number {
+  return began !== undefined && offset >= began.offset ? Math.max(before, began.epoch) : before;
 }
 
 /** Where a scan stopped. */
@@ -46,7 +69,12 @@ export function orderFault(
   if (rules.holes ? baseOffset < expectedOffset : baseOffset !== expectedOffset) {
     return `its base offset is ${baseOffset}, not ${expectedOffset}`;
   }
-  if (epoch < minEpoch) return `its epoch ${epoch} is older than ${minEpoch} before it`;
+  const lowest = minEpochAt(baseOffset, minEpoch, rules);
+  if (epoch < lowest) {
+    return `its epoch ${epoch} is older than ${lowest} ${
+      lowest === minEpoch ? "before it" : "which had begun by then"
+    }`;
+  }
   if (rules.maxEpoch !== undefined && epoch > rules.maxEpoch) {
     return `its epoch ${epoch} never was (last: ${rules.maxEpoch})`;
   }

@@ -43,8 +43,8 @@ export interface CommitterOptions {
   readonly synced: End;
   /** False where there is no `.log` of the end's segment yet. */
   readonly segmentExists: boolean;
-  /** The segment before the end's, where a process that ended may have left it unsynced. */
-  readonly unsyncedSegment: number | undefined;
+  /** The end's segment and the one before it, where a process that ended may have left them unsynced. */
+  readonly unsyncedSegments: readonly number[];
 }
 
 /** Writes one shard's files. One call at a time. */
@@ -210,21 +210,22 @@ export class Committer {
     this.#segment = this.#anchor = this.#state = undefined;
   }
 
-  /** Before the first byte goes into a `.log`: the raised epoch is durable and the clean mark is gone. */
+  /**
+   * Before the first byte goes into a `.log`: what stands there is durable, so is the epoch that begins behind it, and the clean mark
+   * is gone.
+   */
   async #begin(): Promise<void> {
-    const { vfs, directory, logId, shard, state, epoch, end } = this.#options;
+    const { vfs, directory, logId, shard, state, epoch, end, unsyncedSegments } = this.#options;
     this.#state = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
     if (this.#state.epochFound > this.#options.stateEpoch) throw takenOverError(shard);
+    for (const base of unsyncedSegments) await syncSegment(vfs, directory, base);
     await this.#state.write(epoch, (slot) => fillState(slot, { ...state, clean: undefined }));
     await this.#state.sync();
     await this.#background.syncDirectory();
     this.#anchor = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+    this.synced = this.written;
     // Readers beside this writer find an anchor before there is anything that it does not publish yet.
     await this.#writeAnchor(this.written, this.synced);
-    // Whoever began it is gone, and from here on only the last segment is taken for unsynced.
-    if (this.#options.unsyncedSegment !== undefined) {
-      await syncSegment(vfs, directory, this.#options.unsyncedSegment);
-    }
     const identity: IndexIdentity = { logId, shard, base: end.segment };
     if (this.#options.segmentExists) {
       this.#segment = await continueSegment(vfs, directory, identity, end);

@@ -6,7 +6,7 @@
 import { ANCHOR_NAME } from "../anchor/anchor.ts";
 import { STATE_NAME } from "../anchor/state.ts";
 import type { Codecs } from "../batch/codecs.ts";
-import type { ScanRules } from "../recovery/scan.ts";
+import { scanRules } from "../recovery/scan.ts";
 import { findBatch } from "../segment/search.ts";
 import { logPath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
@@ -30,10 +30,8 @@ export async function checkShard(tools: ShardTools, survey: Survey): Promise<voi
   await noteQuarantine(tools, survey);
   const { directory, shard } = survey.place;
   const { state, segments, limit, required, rebooted } = survey;
-  // A damaged slot of the state may have been the newer one: then nobody knows the highest epoch.
   const isStateWhole = state !== undefined && survey.stateSlots.faults.length === 0;
-  const maxEpoch = isStateWhole ? Math.max(state.epoch, survey.anchor?.epoch ?? 0) : undefined;
-  const rules: ScanRules = { holes: state?.holes ?? false, maxEpoch };
+  const rules = scanRules({ state, anchor: survey.anchor, isStateSuspect: !isStateWhole });
   const damage = (file: string, position: number, range: readonly [number, number] | undefined, what: string): void =>
     tools.observer.damage({ shard, file, position, range, what });
   /** What stands behind the published end may be in flight, so nothing there is damage while its writer may be running. */

@@ -24,6 +24,12 @@ class ShardLedger {
     const found = this.lives.findLast((life) => life.base <= offset);
     return found === undefined ? undefined : { life: found.life, sequence: offset - found.base };
   }
+
+  /** Everything known about an offset where something else was found. */
+  describe(id: number, offset: number): string {
+    const lives = this.lives.map(({ life, base }) => `${life} from ${base}`).join(", ");
+    return `shard ${id}, offset ${offset}; promised ${this.promised}, on disk ${this.durable}, compared ${this.verified}; lives ${lives}`;
+  }
 }
 
 /** Keeps account of one log. */
@@ -121,7 +127,7 @@ export class Ledger {
         assert.ok(place !== undefined, `the value at offset ${record.offset} of shard ${id} is damaged`);
         const { life, sequence, shard: of } = place;
         assert.equal(of, id, `the value at offset ${record.offset} belongs to shard ${of}`);
-        assert.deepEqual({ life, sequence }, shard.expected(record.offset), `shard ${id}, offset ${record.offset}`);
+        assert.deepEqual({ life, sequence }, shard.expected(record.offset), shard.describe(id, record.offset));
         expected++;
         this.records++;
       }

@@ -96,9 +96,7 @@ class Trial {
     };
     for (const name of filesBelow(this.#directory)) {
       if (!chance(0.3)) continue;
-      const fd = openSync(name, "r");
-      fsyncSync(fd);
-      closeSync(fd);
+      syncIfThere(name);
     }
     this.#tally.add(pick(["foreign syncs"]));
   }
@@ -134,6 +132,19 @@ function filesBelow(directory: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** The writer at work may remove a file at any moment. */
+function syncIfThere(path: string): void {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 function hasLog(directory: string): boolean {
