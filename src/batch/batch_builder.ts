@@ -4,6 +4,7 @@
  * @module
  */
 import { BatchWriter } from "./batch_writer.ts";
+import { noteFinished } from "./finished_blobs.ts";
 import { HEADER_BYTES } from "./format.ts";
 import { PreparedRecord, type RecordInput } from "./record_input.ts";
 
@@ -93,6 +94,7 @@ export class BatchBuilder {
     if (writer.count === 0) throw new RangeError("Cannot finish a batch: it has no record; add one first");
     writer.seal(0, 0);
     const blob = writer.bytes.slice(0, writer.position);
+    noteFinished(blob);
     this.#record.release();
     writer.begin(writer.bytes, 0);
     return blob;

@@ -7,6 +7,7 @@ import { BatchWriter } from "../batch/batch_writer.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
 import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
+import { validateBlob, validateCopy } from "../batch/validate.ts";
 import { PAGE_BYTES } from "../segment/body_writer.ts";
 import { type Chunk, chunkBytes } from "./chunk.ts";
 import type { SharedAppends } from "./shared_appends.ts";
@@ -132,14 +133,22 @@ export class AppendBuffer {
     return bytes;
   }
 
-  /** Takes a checked blob of `offsets` records, patches it, and answers its base offset. */
-  appendBlob(blob: Uint8Array, offsets: number): number {
-    if (this.#shared !== undefined) return this.#shared.own.appendBlob(blob, offsets);
+  /**
+   * Takes a blob with a header that can be, patches it, and answers its base offset.
+   *
+   * @throws {LogError} `BATCH_INVALID` or `UNSUPPORTED`: nothing was taken.
+   */
+  appendBlob(blob: Uint8Array): number {
+    if (this.#shared !== undefined) return this.#shared.own.appendBlob(blob, validateBlob(blob));
     this.seal();
     const base = this.nextOffset;
-    patchBatch(blob, 0, base, this.#epoch);
     const chunk = this.#chunkWith(blob.length);
-    chunk.region.bytes.set(blob, chunk.sealed);
+    const { bytes } = chunk.region;
+    // Checked where it will be written from: a checksum in this memory costs no further copy.
+    bytes.set(blob, chunk.sealed);
+    const offsets = validateCopy(bytes, chunk.sealed, blob);
+    patchBatch(bytes, chunk.sealed, base, this.#epoch);
+    patchBatch(blob, 0, base, this.#epoch);
     chunk.sealed += blob.length;
     this.#account(blob.length);
     this.batches++;

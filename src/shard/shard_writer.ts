@@ -5,7 +5,7 @@
  */
 import { HEADER_BYTES } from "../batch/format.ts";
 import { plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
-import { validateBlob } from "../batch/validate.ts";
+import { validateBlobHeader } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import { Announcements } from "./announcements.ts";
@@ -108,9 +108,9 @@ export class ShardWriter implements Shard, Flushable {
     if (this.#refusal !== undefined) throw this.#refusal;
     if (!(batch instanceof Uint8Array)) throw new TypeError("Cannot append a batch: it must be a Uint8Array");
     if (!this.#hasRoom(batch.length)) return BACKPRESSURE;
-    const offsets = validateBlob(batch);
+    const offsets = validateBlobHeader(batch);
     if (this.#buffer.nextOffset + offsets > Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
-    const base = this.#buffer.appendBlob(batch, offsets);
+    const base = this.#buffer.appendBlob(batch);
     this.#taken(offsets, batch.length);
     return base;
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BACKPRESSURE, BatchBuilder, type RecordInput } from "../../mod.ts";
-import { readHeader } from "../../src/batch/format.ts";
+import { crc32c } from "../../src/batch/crc32c.ts";
+import { CRC_AT, CRC_FROM, HEADER_BYTES, readHeader } from "../../src/batch/format.ts";
 import { collect, fails, filled, reopen, take, texts, useDirectory, useLog } from "../helpers.ts";
 
 describe("tryAppend", () => {
@@ -192,6 +193,33 @@ describe("tryAppendBatch", () => {
         await fails("BATCH_INVALID", () => shard.tryAppendBatch(bad));
       }
       assert.throws(() => shard.tryAppendBatch([] as unknown as Uint8Array), TypeError);
+      assert.equal(shard.nextOffset, 0);
+    }));
+
+  it("leaves what was appended before a refused blob as it is, and goes on behind it", () =>
+    useLog({ flushIntervalMs: Infinity }, async (log) => {
+      const shard = log.shard(0);
+      const flipped = blobOf("lost");
+      flipped[flipped.length - 1] ^= 1;
+      take(shard, { value: "a" });
+      await fails("BATCH_INVALID", () => shard.tryAppendBatch(flipped));
+      take(shard, { value: "b" });
+      assert.equal(shard.tryAppendBatch(blobOf("c")), 2);
+      await fails("BATCH_INVALID", () => shard.tryAppendBatch(flipped));
+      await log.flush();
+      assert.deepEqual(await texts(log.read()), ["a", "b", "c"]);
+    }));
+
+  it("looks at the records of a blob that was changed after it was finished, although its checksum was made right", () =>
+    useLog({}, async (log) => {
+      const shard = log.shard(0);
+      // The length of a record, its offset delta, the length of its key.
+      for (const at of [0, 3, 4]) {
+        const blob = blobOf("one", "two");
+        blob[HEADER_BYTES + at] ^= 0x10;
+        new DataView(blob.buffer).setUint32(CRC_AT, crc32c(blob, CRC_FROM));
+        await fails("BATCH_INVALID", () => shard.tryAppendBatch(blob));
+      }
       assert.equal(shard.nextOffset, 0);
     }));
 
