@@ -37,6 +37,7 @@ export function validateBlob(blob: Uint8Array): number {
 
 /** The part of the check that costs nothing, before memory is taken for a blob. Answers how many offsets it asks for. */
 export function validateBlobHeader(blob: Uint8Array): number {
+  if (!(blob instanceof Uint8Array)) throw new TypeError("Cannot append a batch: it must be a Uint8Array");
   const fault = headerFault(blob, 0, blob.length);
   if (fault !== undefined) throw invalid(fault);
   return readI32(blob, LAST_OFFSET_DELTA_AT) + 1;

@@ -10,10 +10,13 @@ import type { PreparedRecord } from "../batch/record_input.ts";
 import { validateBlob, validateCopy } from "../batch/validate.ts";
 import { PAGE_BYTES } from "../segment/body_writer.ts";
 import { type Chunk, chunkBytes } from "./chunk.ts";
+import { Lane } from "./lane.ts";
 import type { SharedAppends } from "./shared_appends.ts";
 
 /** Smallest chunk: a shard with little traffic takes no more. */
 const MIN_CHUNK_BYTES: number = 64 * 1024;
+/** From here on each offset is looked at; a batch has far fewer records. */
+const LAST_LANE_OFFSET: number = Number.MAX_SAFE_INTEGER - 2 ** 31;
 
 /** Memory that all shards of a log share as one budget. */
 export interface Budget {
@@ -35,6 +38,8 @@ export class AppendBuffer {
   /** Batches sealed so far; moves when a keyless producer should change shards. */
   batches = 0;
   readonly #writer: BatchWriter = new BatchWriter();
+  /** Closed before anything else is done to the open batch, and before a limit is looked at. */
+  readonly lane: Lane;
   readonly #ready: Chunk[] = [];
   readonly #budget: Budget;
   readonly #batchBytes: number;
@@ -66,6 +71,7 @@ export class AppendBuffer {
     this.#batchBytes = batchBytes;
     this.#maxChunkBytes = flushBytes + batchBytes;
     this.#budget = budget;
+    this.lane = new Lane(this.#writer, budget, (bytes) => this.#account(bytes));
   }
 
   /** True while nothing may be taken although there is room: too much waits for claims of other threads. */
@@ -117,20 +123,17 @@ export class AppendBuffer {
     return this.nextOffset++;
   }
 
-  /**
-   * Takes the commonest record, where it needs no new batch and no more memory.
-   *
-   * @returns Bytes that it took; 0 where {@linkcode AppendBuffer.append} has to take it.
-   */
+  /** Takes the commonest record through the open lane and answers its offset; -1 where another way has to take it. */
   appendPlain(value: Uint8Array, timestamp: number): number {
-    const writer = this.#writer;
-    if (this.#shared !== undefined || writer.count === 0 || this.nextOffset >= Number.MAX_SAFE_INTEGER) return 0;
-    const bytes = writer.putPlain(value, timestamp, Math.min(writer.start + this.#batchBytes, writer.bytes.length));
-    if (bytes === 0) return 0;
-    this.bytes += bytes;
-    this.#budget.used += bytes;
-    this.nextOffset++;
-    return bytes;
+    // Of a closed lane the end is 0, and nothing fits.
+    if (this.#writer.putPlain(value, timestamp, this.lane.end) === 0) return -1;
+    return this.nextOffset++;
+  }
+
+  /** Opens the lane for what comes next, for at most so many bytes. */
+  openLane(maxBytes: number): void {
+    if (this.#shared !== undefined || this.nextOffset > LAST_LANE_OFFSET) return;
+    this.lane.open(Math.min(maxBytes, this.#batchBytes - this.#writer.size));
   }
 
   /**
@@ -159,6 +162,7 @@ export class AppendBuffer {
   /** Finishes the open batch, if it has records. */
   seal(): void {
     if (this.#shared !== undefined) return this.#sealShared(this.#shared);
+    this.lane.close();
     const writer = this.#writer;
     if (writer.count === 0) return;
     writer.seal(this.#batchBase, this.#epoch);
@@ -177,6 +181,7 @@ export class AppendBuffer {
   /** Hands out the chunk that {@linkcode AppendBuffer.peek} shows. */
   take(): Chunk | undefined {
     if (this.#shared !== undefined) return this.#takeShared(this.#shared);
+    this.lane.close();
     const chunk = this.peek();
     if (chunk === undefined) return undefined;
     if (chunk === this.#current) {
@@ -209,6 +214,7 @@ export class AppendBuffer {
 
   /** Gives everything back that was not handed out. */
   discard(): void {
+    this.lane.close();
     this.#writer.count = 0;
     if (this.#shared !== undefined) this.#ready.push(...this.#shared.discard());
     for (const chunk of this.#ready.splice(0)) releaseRegion(chunk.region);

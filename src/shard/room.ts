@@ -7,21 +7,21 @@ import type { AppendBuffer, Budget } from "./append_buffer.ts";
 import { tooLargeError } from "./refusals.ts";
 import { OffsetWaiters } from "./waiters.ts";
 
-/** More than a record without key and headers, and a batch begun for it, add to its value. */
-const MAX_ADDED_BYTES = 128;
-
 /** The room of one shard within its own limit and the log's budget. */
 export class Room {
   readonly #shard: number;
   readonly #buffer: AppendBuffer;
   readonly #budget: Budget;
   readonly #max: number;
+  readonly #nudge: () => void;
   /** They wait for no offset, so they all wait for 0. */
   readonly #waiters: OffsetWaiters = new OffsetWaiters();
   /** Cost of the last record that found no room; 0 once one did. */
   #refusedBytes = 0;
 
-  constructor(shard: number, buffer: AppendBuffer, budget: Budget, maxBufferPerShard: number) {
+  /** @param nudge Makes sure that what fills the buffer is on its way: called where there was no room. */
+  constructor(shard: number, buffer: AppendBuffer, budget: Budget, maxBufferPerShard: number, nudge: () => void) {
+    this.#nudge = nudge;
     this.#shard = shard;
     this.#buffer = buffer;
     this.#budget = budget;
@@ -38,12 +38,13 @@ export class Room {
     const limit = Math.min(this.#max, this.#budget.max);
     if (cost > limit) throw tooLargeError(this.#shard, cost, limit);
     this.#refusedBytes = cost;
+    this.#nudge();
     return false;
   }
 
-  /** True where a value of so many bytes is sure to find room, whatever its record adds. */
-  hasPlenty(valueBytes: number): boolean {
-    return this.#fits(valueBytes + MAX_ADDED_BYTES);
+  /** Bytes that the shard's own limit has left. */
+  get left(): number {
+    return this.#max - this.#buffer.bytes;
   }
 
   /** Below half of both limits, and with room for what was refused last: who tries again now will succeed. */

@@ -55,7 +55,7 @@ export class ShardWriter implements Shard, Flushable {
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
     this.#buffer = new AppendBuffer(nextOffset, position, context.epoch, batchBytes, flushBytes, context.budget);
     this.#queue = new WriteQueue(this.#buffer, committer, flushBytes);
-    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard);
+    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge());
   }
 
   get nextOffset(): number {
@@ -85,19 +85,23 @@ export class ShardWriter implements Shard, Flushable {
   }
 
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
+    const plain = plainValue(record);
+    if (plain === undefined) return this.#tryAppend(record);
+    // A shard that refuses has no lane.
+    const offset = this.#buffer.appendPlain(plain, this.#context.clock.now());
+    if (offset !== -1) return offset;
+    const slower = this.#tryAppend(record);
+    if (slower !== BACKPRESSURE) this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));
+    return slower;
+  }
+
+  #tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const buffer = this.#buffer;
-    const plain = plainValue(record);
-    if (plain !== undefined && this.#room.hasPlenty(plain.length)) {
-      const bytes = buffer.appendPlain(plain, this.#context.clock.now());
-      if (bytes > 0) {
-        this.#taken(1, bytes);
-        return buffer.nextOffset - 1;
-      }
-    }
+    buffer.lane.close(this.#triggers);
     this.#record.prepare(record, this.#context.clock);
     const bytes = buffer.measure(this.#record);
-    if (!this.#hasRoom(bytes + HEADER_BYTES)) return BACKPRESSURE;
+    if (!this.#room.has(bytes + HEADER_BYTES)) return BACKPRESSURE;
     if (buffer.nextOffset >= Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
     const offset = buffer.append(this.#record, bytes);
     this.#taken(1, bytes);
@@ -106,9 +110,9 @@ export class ShardWriter implements Shard, Flushable {
 
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (!(batch instanceof Uint8Array)) throw new TypeError("Cannot append a batch: it must be a Uint8Array");
-    if (!this.#hasRoom(batch.length)) return BACKPRESSURE;
     const offsets = validateBlobHeader(batch);
+    this.#buffer.lane.close(this.#triggers);
+    if (!this.#room.has(batch.length)) return BACKPRESSURE;
     if (this.#buffer.nextOffset + offsets > Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
     const base = this.#buffer.appendBlob(batch);
     this.#taken(offsets, batch.length);
@@ -117,6 +121,7 @@ export class ShardWriter implements Shard, Flushable {
 
   async writable(options: SignalOptions = {}): Promise<void> {
     if (this.#refusal !== undefined) throw this.#refusal;
+    this.#buffer.lane.close(this.#triggers);
     if (this.#room.isWritable) return;
     this.#nudge();
     await this.#room.wait(options.signal);
@@ -143,6 +148,7 @@ export class ShardWriter implements Shard, Flushable {
   /** Seals what is open and lets the loop write everything taken so far. */
   requestFlush(): void {
     if (this.#state !== "open") return;
+    this.#buffer.lane.close(this.#triggers);
     this.#triggers.reset();
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
@@ -204,12 +210,6 @@ export class ShardWriter implements Shard, Flushable {
     }
     await this.#loop;
     await this.#committer.free();
-  }
-
-  #hasRoom(cost: number): boolean {
-    if (this.#room.has(cost)) return true;
-    this.#nudge();
-    return false;
   }
 
   /** Makes sure that what fills the buffer is on its way. */

@@ -5,6 +5,9 @@
  */
 import type { Limits } from "../options.ts";
 
+/** The smallest record there is. */
+const MIN_RECORD_BYTES = 7;
+
 /** Counts records and bytes. Time has a trigger of its own: the log's timer. */
 export class Triggers {
   readonly #stride: number;
@@ -15,6 +18,11 @@ export class Triggers {
   constructor({ stride, flushBytes }: Limits) {
     this.#stride = stride;
     this.#flushBytes = flushBytes;
+  }
+
+  /** Bytes that records can take without reaching a trigger, whatever their sizes. */
+  get left(): number {
+    return Math.min((this.#stride - this.#records - 1) * MIN_RECORD_BYTES, this.#flushBytes - this.#bytes - 1);
   }
 
   /** True where what was taken now makes a flush due. */

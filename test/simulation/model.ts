@@ -13,6 +13,8 @@ export class ShardModel {
   os = 0;
   /** Exclusive end of what survives a power loss. */
   disk = 0;
+  /** The longest that the history ever was. */
+  longest = 0;
   /** What stood at an offset before it was lost, and taken by another record. */
   readonly #before = new Map<number, Expected[]>();
 
@@ -24,6 +26,7 @@ export class ShardModel {
   take(offset: number, expected: Expected): void {
     ensure(offset === this.history.length, () => `shard ${this.id} gave offset ${offset}, not ${this.history.length}`);
     this.history.push(expected);
+    this.longest = Math.max(this.longest, this.history.length);
   }
 
   /** The shard says how far it is: exclusive ends. */
@@ -39,6 +42,12 @@ export class ShardModel {
   /** What a crash of this kind must leave: an exclusive end. */
   floor(crash: CrashKind | undefined): number {
     return crash === "power" ? this.disk : crash === "process" ? this.os : this.history.length;
+  }
+
+  /** True where a record is the one at its offset. */
+  holds(record: LogRecord): boolean {
+    const expected = this.history[record.offset];
+    return expected !== undefined && difference(record, expected) === undefined;
   }
 
   /** A record was read: it must be the one at its offset. */
@@ -58,7 +67,22 @@ export class ShardModel {
    * and index of what came in its place are gone, it is as good a continuation as any.
    */
   wasThere(record: LogRecord): boolean {
-    return this.#before.get(record.offset)?.some((former) => difference(record, former) === undefined) ?? false;
+    return this.#former(record) !== undefined;
+  }
+
+  /**
+   * A record that was lost is there again, where the history ends or instead of another one: on a disk that does not keep what it says it
+   * has synced, such as the offset at which a new epoch began. Answers whether it is one.
+   */
+  comesBack(record: LogRecord): boolean {
+    const former = this.#former(record);
+    if (former === undefined || record.offset > this.history.length) return false;
+    this.history[record.offset] = former;
+    return true;
+  }
+
+  #former(record: LogRecord): Expected | undefined {
+    return this.#before.get(record.offset)?.find((former) => difference(record, former) === undefined);
   }
 
   /**

@@ -24,9 +24,11 @@ export async function checkSalvage(
     );
     const readable = await readWhatIsThere(sim, model);
     checkLoss(sim, model, report, readable, isLossAccepted || wasInterrupted);
+    // State and anchor may be old ones, too, and with them what they say of the end.
+    const end = sim.settings.profile === "lying" ? model.longest : model.history.length;
     ensure(
-      shard.nextOffset <= model.history.length,
-      () => `shard ${model.id} ends at ${shard.nextOffset}, its history at ${model.history.length}`,
+      shard.nextOffset <= end,
+      () => `shard ${model.id} ends at ${shard.nextOffset}, its history at ${end}`,
     );
     if (shard.state !== "open" || readable < shard.nextOffset) isUsable = false;
     else model.forget(shard.nextOffset);
@@ -44,7 +46,9 @@ async function readWhatIsThere(sim: Simulation, model: ShardModel): Promise<numb
   for (const record of records ?? []) {
     ensure(record.offset > last, () => `shard ${model.id} gave offset ${record.offset} behind ${last}`);
     if (gaps > 0 && model.wasThere(record)) sim.tally.add("reading: records of before a loss");
-    else model.check(record);
+    else if (!model.holds(record) && sim.settings.profile === "lying" && model.comesBack(record)) {
+      sim.tally.add("reading: lost records that came back on a lying disk");
+    } else model.check(record);
     last = record.offset;
     if (end === record.offset) end++;
   }
