@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { type MemoryVfs, memoryVfs } from "../../adapters/memory.ts";
 import { type Log, openLog } from "../../mod.ts";
 import { collect } from "../helpers.ts";
+import { filesByShard, storedRecords } from "../simulation/stored.ts";
 
 const SEEDS = 200;
 const PATH = "/log/log-0/00000000000000000000.log";
@@ -48,6 +49,26 @@ describe("what a power loss took", () => {
       await third.close();
     }
     assert.ok(shown > 2, `the disk showed bytes that were gone in ${shown} of ${SEEDS} runs only`);
+  });
+});
+
+describe("rows of an index that a power loss took", () => {
+  it("do not come back among those of other batches [fault 39]", async () => {
+    for (let seed = 1; seed <= 2 * SEEDS; seed++) {
+      // Batches of one size: rows of both lives fit to the places of each other's batches.
+      const machine = memoryVfs({ seed, crash: { weights: { kept: 3, dropped: 2 }, sizeBehind: 0.6 } });
+      const first = await open(machine);
+      for (let i = 10; i < 40; i++) await first.append({ value: `first ${i}` }, { durability: i < 12 ? "disk" : "os" });
+      const rebooted = machine.crash("power");
+      const second = await open(rebooted);
+      for (let i = 10; i < 30; i++) await second.append({ value: `other ${i}` }, { durability: "os" });
+      await second.flush("disk");
+      const again = rebooted.crash("power");
+      const third = await open(again);
+      const [files] = filesByShard(again, "/log/log-", 1);
+      storedRecords(files, 0);
+      await third.close();
+    }
   });
 });
 
