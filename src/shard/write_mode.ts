@@ -14,10 +14,15 @@ export type WriteMode = "cached" | "direct";
  * more, whatever its size.
  */
 const MIN_DIRECT_BYTES = 256 * 1024;
-/** A mode is judged by so many bytes. Bodies that were begun in the other mode are not counted. */
-const WINDOW_BYTES = 32 * 1024 * 1024;
-/** So many bytes after a trial of the other mode comes the next one; twice as many after each that changed nothing. */
-const FIRST_TRIAL_BYTES = 512 * 1024 * 1024;
+/** A mode is judged by so many bytes: less would often be chance. Bodies that were begun in the other mode are not counted. */
+const WINDOW_BYTES = 128 * 1024 * 1024;
+/** On trial it is by so many: a slower mode should not be met for long. */
+const TRIAL_BYTES = 32 * 1024 * 1024;
+/**
+ * After so many bytes the other mode is tried; after twice as many again where that changed nothing. A burst is over by then: the page
+ * cache has its best time at the beginning, and a trial would only cost some of it.
+ */
+const FIRST_TRIAL_BYTES = 1024 * 1024 * 1024;
 const LAST_TRIAL_BYTES = 8 * 1024 * 1024 * 1024;
 /** A mode has to be so much faster for a change. */
 const ADVANTAGE = 1.2;
@@ -84,7 +89,7 @@ export class WriteModeChoice {
     this.#busySinceMs = nowMs;
     this.#windowBytes += bytes;
     this.#sinceTrial += bytes;
-    if (this.#windowBytes >= WINDOW_BYTES && this.#busyMs > 0) this.#judge();
+    if (this.#windowBytes >= (this.#isTrial ? TRIAL_BYTES : WINDOW_BYTES) && this.#busyMs > 0) this.#judge();
   }
 
   #judge(): void {
@@ -106,8 +111,8 @@ export class WriteModeChoice {
       }
       return;
     }
-    const isWorse = others !== undefined && own < this.#best * DECLINE && others > own * ADVANTAGE;
-    if (others === undefined || isWorse || this.#sinceTrial >= this.#trialBytes) {
+    const isWorse = own < this.#best * DECLINE && (others === undefined || others > own * ADVANTAGE);
+    if (isWorse || this.#sinceTrial >= this.#trialBytes) {
       this.#turnTo(other);
       this.#isTrial = true;
     }

@@ -48,35 +48,44 @@ describe("the choice of a write's mode", () => {
     assert.equal(new Disk(true).choice.choose(1), "direct", "without a choice a small one is direct as well");
   });
 
-  it("tries the other mode once, and goes back where that is slower", () => {
+  it("leaves a burst alone, tries the other mode behind it, and goes back where that is slower", () => {
     const disk = new Disk();
+    assert.equal(disk.write(1024), 0);
     assert.equal(disk.write(512), 32, "one window of 32 MiB");
     assert.equal(disk.choice.choose(BODY), "cached");
+  });
+
+  it("tries the other mode at once where the page cache slows down", () => {
+    const disk = new Disk();
+    assert.equal(disk.write(256), 0);
+    disk.speed.cached = 1;
+    assert.ok(disk.write(512) >= 384);
+    assert.equal(disk.choice.choose(BODY), "direct");
   });
 
   it("stays with the other mode where that is faster, and leaves it once it is not", () => {
     const disk = new Disk();
     disk.speed.direct = 8;
-    assert.equal(disk.write(512), 512 - 32, "all but the first window");
+    assert.equal(disk.write(1536), 512, "all behind the burst");
     disk.speed.direct = 1;
     // Slower than what was measured of the page cache: the next window changes it.
-    assert.ok(disk.write(256) <= 64);
+    assert.ok(disk.write(512) <= 256);
     assert.equal(disk.choice.choose(BODY), "cached");
   });
 
   it("does not change for a difference that may be chance", () => {
     const disk = new Disk();
     disk.speed.direct = 4.2;
-    assert.equal(disk.write(256), 32);
+    assert.equal(disk.write(1536), 32);
     assert.equal(disk.choice.choose(BODY), "cached");
   });
 
   it("tries again after more and more bytes, and finds a disk that has changed", () => {
     const disk = new Disk();
-    // One trial at once, one after 1 GiB, one after 2 more.
-    assert.equal(disk.write(3.5 * 1024), 3 * 32);
+    // One trial after 1 GiB, one after 2 more, one after 4 more.
+    assert.equal(disk.write(7.5 * 1024), 3 * 32);
     disk.speed.direct = 8;
-    assert.ok(disk.write(8 * 1024) > 2 * 1024);
+    assert.ok(disk.write(12 * 1024) > 2 * 1024);
     assert.equal(disk.choice.choose(BODY), "direct");
   });
 
@@ -85,7 +94,7 @@ describe("the choice of a write's mode", () => {
     const { choice, clock } = disk;
     // Begun through the page cache, ended while direct writes are on trial.
     choice.begun();
-    disk.write(32);
+    disk.write(1024);
     assert.equal(choice.choose(BODY), "direct");
     clock.ms += 10_000;
     choice.ended(BODY, "cached");
@@ -108,7 +117,7 @@ describe("the choice of a write's mode", () => {
   it("is the page cache from the moment direct writes are refused", () => {
     const disk = new Disk();
     disk.speed.direct = 8;
-    disk.write(256);
+    disk.write(1280);
     assert.equal(disk.choice.choose(BODY), "direct");
     disk.choice.refuse();
     assert.equal(disk.write(512), 0);
