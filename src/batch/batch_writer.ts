@@ -12,6 +12,9 @@ const MAX_RECORDS = 0x3fff_ffff;
 
 /** Largest number that a varint of two bytes holds. */
 const PLAIN = 8191;
+/** Attributes, time, two bytes of count, no key, two bytes of length, no headers. */
+const USUAL_BODY_BYTES = 8;
+const MAX_USUAL_BYTES: number = PLAIN - USUAL_BODY_BYTES;
 
 /**
  * One open batch. The caller begins it at a place, asks for the size of the next record, makes room, and puts it.
@@ -27,12 +30,14 @@ export class BatchWriter {
   count = 0;
   baseTimestamp = 0;
   maxTimestamp = 0;
+  /** The same memory, for numbers of four bytes. */
+  #view: DataView = new DataView(this.bytes.buffer);
   /** What the last {@linkcode BatchWriter.measure} found: the record without its length. */
   #bodyBytes = 0;
 
   /** Begins an empty batch whose header is at `start`. */
   begin(bytes: Uint8Array, start: number): void {
-    this.bytes = bytes;
+    this.#use(bytes);
     this.start = start;
     this.position = start + HEADER_BYTES;
     this.count = 0;
@@ -84,6 +89,8 @@ export class BatchWriter {
     const count = this.count;
     const length = value.length;
     const delta = timestamp - this.baseTimestamp;
+    const isUsual = length >= 64 && length <= MAX_USUAL_BYTES && count >= 64 && count <= PLAIN;
+    if (isUsual && delta >= 0 && delta < 64) return this.#putUsual(value, timestamp, delta, end);
     if (count === 0 || count > PLAIN || length > PLAIN || delta < 0 || delta > PLAIN) return 0;
     // Every number is below 8,192 here: a varint of one or two bytes.
     const body = length + 6 + (delta < 64 ? 0 : 1) + (count < 64 ? 0 : 1) + (length < 64 ? 0 : 1);
@@ -124,11 +131,40 @@ export class BatchWriter {
     return at - start;
   }
 
+  /** The same where lengths and count take two bytes each and the time one: eight bytes in front of the value in two steps. */
+  #putUsual(value: Uint8Array, timestamp: number, delta: number, end: number): number {
+    const start = this.position;
+    const count = this.count;
+    const length = value.length;
+    const body = length + USUAL_BODY_BYTES;
+    const next = start + body + 2;
+    if (next > end) return 0;
+    const view = this.#view;
+    view.setUint32(start, ((body << 1) & 0xff) | 0x80 | ((body >> 6) << 8) | (delta << 25), true);
+    // In the third byte the length of a key that is null: -1.
+    const counted = ((count << 1) & 0xff) | 0x80 | ((count >> 6) << 8) | 0x1_0000;
+    view.setUint32(start + 4, counted | ((length << 1 | 0x80) << 24), true);
+    const bytes = this.bytes;
+    bytes[start + 8] = length >> 6;
+    bytes.set(value, start + 9);
+    bytes[next - 1] = 0;
+    if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
+    this.count = count + 1;
+    this.position = next;
+    return body + 2;
+  }
+
+  #use(bytes: Uint8Array): void {
+    if (this.bytes === bytes) return;
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
   /** Moves the open batch to another place, which has room for it. */
   moveTo(bytes: Uint8Array, start: number): void {
     bytes.set(this.bytes.subarray(this.start, this.position), start);
     this.position += start - this.start;
-    this.bytes = bytes;
+    this.#use(bytes);
     this.start = start;
   }
 
