@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { close, fdatasync, fstatSync, fsync, ftruncate, read, readSync, write, writeSync } from "node:fs";
+import { close, closeSync, fdatasync, fstatSync, fsync, ftruncate, read, readSync, write, writeSync } from "node:fs";
 import process from "node:process";
 import { assertPosition, type MaybePromise, type OpenMode, VfsError, type VfsFile } from "../src/vfs.ts";
 import { isTransient, vfsError } from "./posix_errors.ts";
@@ -127,10 +127,21 @@ export class PosixFile implements VfsFile {
     return this.#run("sync", () => promised((done) => syncCall(this.#parts.fd, done)));
   }
 
-  close(): Promise<void> {
+  close(): MaybePromise<void> {
+    if (this.#closed) return this.#closing;
     this.#closed = true;
-    this.#closing ??= this.#close();
+    // Where nothing was left to a thread, closing is no matter for one either: asking it takes twenty times as long.
+    if (this.#writer === undefined && this.#inFlight === 0) return this.#closeNow();
+    this.#closing = this.#close();
     return this.#closing;
+  }
+
+  #closeNow(): void {
+    try {
+      closeSync(this.#parts.fd);
+    } catch (error) {
+      throw vfsError("close", this.#parts.path, error);
+    }
   }
 
   async #close(): Promise<void> {

@@ -36,6 +36,9 @@ const IN_PLACE_MIN_BYTES = 64;
  */
 const COPY_MIN_BYTES = 256;
 
+/** The first input of this size makes the module; shorter ones before it, such as slots, go by tables. */
+const BIND_MIN_BYTES = 4096;
+
 /** `undefined` until an input is long enough (about 2 ms, once), `null` where it was refused. */
 let advance: AdvanceInMemory | null | undefined;
 let poolBuffer: ArrayBufferLike | undefined;
@@ -73,6 +76,8 @@ export function continueCrc32c(crc: number, bytes: Uint8Array, start = 0, end: n
 function advanceOver(register: number, bytes: Uint8Array, start: number, end: number): number {
   const length = end - start;
   if (length < IN_PLACE_MIN_BYTES) return advanceByTables(register, bytes, start, end);
+  // Whoever only opens a log and reads little of it need not wait for the module.
+  if (advance === undefined && length < BIND_MIN_BYTES) return advanceByTables(register, bytes, start, end);
   if (advance === undefined) advance = bindPool();
   if (advance === null) return advanceByTables(register, bytes, start, end);
   // The cheap question first: asked for its buffer, a small array has to make one.

@@ -74,7 +74,7 @@ export async function openShardForWriting(
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const started = clock.monotonic();
-  const inventory = await takeInventory(vfs, place.directory, place.logId, place.id);
+  const inventory = await takeInventory(vfs, place.directory, place.logId, place.id, "recent");
   const analysis = await analyse(vfs, inventory, place.instance);
   if (analysis.verdict === "corrupt") return openDamaged(engine, place, inventory, analysis, started);
   if (analysis.problem !== undefined && !acceptDataLoss) throw analysis.problem;
@@ -157,7 +157,7 @@ async function lookBesideWriter(
   place: ShardPlace,
 ): Promise<{ inventory: Inventory; found: Analysis }> {
   for (let left = MAX_LOOKS;; left--) {
-    const inventory = await takeInventory(vfs, place.directory, place.logId, place.id);
+    const inventory = await takeInventory(vfs, place.directory, place.logId, place.id, "recent");
     const found = await analyse(vfs, inventory, place.instance);
     const isStill = found.problem === undefined && !await isPublishing(vfs, place, inventory);
     if (isStill || left === 1) return { inventory, found };

@@ -14,6 +14,7 @@ import { readSmall, slotFileFault } from "./rebuild_slots.ts";
 /** One `.log` file. */
 export interface SegmentFile {
   readonly base: number;
+  /** Size; -1 where it was not asked for. */
   readonly bytes: number;
 }
 
@@ -35,16 +36,32 @@ export interface Inventory {
 }
 
 /**
- * Reads state, anchor, names and sizes. A missing directory is an empty shard. Beside a live writer the order matters: what
+ * Reads state, anchor, names and sizes: of all segments, or only of those that an opening may look into, the last two and whatever state
+ * and anchor speak of, since asking takes as long for a thousand old ones as everything else together. A missing directory is an empty shard. Beside a live writer the order matters: what
  * an anchor speaks of is in the files before the anchor is written.
  */
-export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Array, shard: number): Promise<Inventory> {
+export async function takeInventory(
+  vfs: Vfs,
+  directory: string,
+  logId: Uint8Array,
+  shard: number,
+  sizes: "all" | "recent" = "all",
+): Promise<Inventory> {
   const stateSlots = await readSmall(vfs, `${directory}/${STATE_NAME}`) ?? new Uint8Array(0);
-  const state = newestSlot(stateSlots, stateIdentity(logId, shard))?.slot;
-  const anchor = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+  const stateSlot = newestSlot(stateSlots, stateIdentity(logId, shard))?.slot;
+  const state = stateSlot && readState(stateSlot);
+  const anchorSlot = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+  const anchor = anchorSlot && readAnchor(anchorSlot);
   const segments: SegmentFile[] = [];
   const entries = await listEntries(vfs, directory);
-  for (const base of segmentBases(entries)) {
+  const bases = segmentBases(entries);
+  const ends = [state?.clean, anchor?.written, anchor?.synced].filter((end) => end !== undefined);
+  const recent = Math.min(bases[Math.max(0, bases.length - 2)], ...ends.map((end) => end.segment));
+  for (const base of bases) {
+    if (sizes === "recent" && base < recent) {
+      segments.push({ base, bytes: -1 });
+      continue;
+    }
     const file = await vfs.open(logPath(directory, base), "read");
     try {
       segments.push({ base, bytes: await file.size() });
@@ -57,8 +74,8 @@ export async function takeInventory(vfs: Vfs, directory: string, logId: Uint8Arr
     logId,
     shard,
     segments,
-    state: state === undefined ? undefined : readState(state),
-    anchor: anchor === undefined ? undefined : readAnchor(anchor),
+    state,
+    anchor,
     isStateSuspect: state !== undefined && slotFileFault(stateSlots, stateIdentity(logId, shard)) !== undefined,
     isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
   };
