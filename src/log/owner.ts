@@ -18,7 +18,7 @@ export interface Owner {
 /** Notes this program as the owner. Where that cannot be written the lock is held all the same. */
 export async function writeOwner(vfs: Vfs, directory: string): Promise<void> {
   const path = `${directory}/${NAME}`;
-  const bytes = new TextEncoder().encode(`${JSON.stringify({ pid: vfs.host.pid, runtime: vfs.host.runtime })}\n`);
+  const note = JSON.stringify({ pid: vfs.host.pid, runtime: vfs.host.runtime });
   let file: VfsFile | undefined;
   try {
     try {
@@ -26,9 +26,10 @@ export async function writeOwner(vfs: Vfs, directory: string): Promise<void> {
     } catch (error) {
       if (!(error instanceof VfsError && error.code === "EXISTS")) throw error;
       file = await vfs.open(path, "write");
-      await file.truncate(0);
     }
-    await file.write(bytes, 0);
+    // Spaces over what a longer note leaves: cutting the file off would be a call more, which takes a thread.
+    const length = Math.min(await file.size(), MAX_BYTES) - 1;
+    await file.write(new TextEncoder().encode(`${note.padEnd(length)}\n`), 0);
   } catch (error) {
     if (!(error instanceof VfsError)) throw error;
   } finally {
