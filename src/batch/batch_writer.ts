@@ -12,6 +12,10 @@ const MAX_RECORDS = 0x3fff_ffff;
 
 /** Largest number that a varint of two bytes holds. */
 const PLAIN = 8191;
+/** Length of a key in characters whose varint has one byte. */
+const SHORT_KEY = 63;
+/** The varint of -1: the length of a key that is null. */
+const NULL_LENGTH = 1;
 /** Attributes, time, two bytes of count, no key, two bytes of length, no headers. */
 const USUAL_BODY_BYTES = 8;
 const MAX_USUAL_BYTES: number = PLAIN - USUAL_BODY_BYTES;
@@ -80,20 +84,23 @@ export class BatchWriter {
   }
 
   /**
-   * The commonest record in one step: bytes without key and headers, of ordinary size, at a time near that of the batch.
+   * The commonest record in one step: bytes without headers, of ordinary size, with no key or one of few plain characters, at a time near
+   * that of the batch.
    *
    * @param end The record has to end before it.
-   * @returns Bytes that it took; 0 where it is not such a record, or does not fit: nothing was written then.
+   * @returns Bytes that it took; 0 where it is not such a record, or does not fit: the batch is as it was then.
    */
-  putPlain(value: Uint8Array, timestamp: number, end: number): number {
+  putPlain(key: string | null, value: Uint8Array, timestamp: number, end: number): number {
     const count = this.count;
     const length = value.length;
     const delta = timestamp - this.baseTimestamp;
-    const isUsual = length >= 64 && length <= MAX_USUAL_BYTES && count >= 64 && count <= PLAIN;
+    const isUsual = key === null && length >= 64 && length <= MAX_USUAL_BYTES && count >= 64 && count <= PLAIN;
     if (isUsual && delta >= 0 && delta < 64) return this.#putUsual(value, timestamp, delta, end);
     if (count === 0 || count > PLAIN || length > PLAIN || delta < 0 || delta > PLAIN) return 0;
+    const keyBytes = key === null ? 0 : key.length;
+    if (keyBytes > SHORT_KEY) return 0;
     // Every number is below 8,192 here: a varint of one or two bytes.
-    const body = length + 6 + (delta < 64 ? 0 : 1) + (count < 64 ? 0 : 1) + (length < 64 ? 0 : 1);
+    const body = length + keyBytes + 6 + (delta < 64 ? 0 : 1) + (count < 64 ? 0 : 1) + (length < 64 ? 0 : 1);
     if (body > PLAIN) return 0;
     const start = this.position;
     let at = start;
@@ -115,8 +122,15 @@ export class BatchWriter {
       bytes[at++] = (count << 1) | 0x80;
       bytes[at++] = count >> 6;
     }
-    // The length of a key that is null: -1.
-    bytes[at++] = 1;
+    if (key === null) bytes[at++] = NULL_LENGTH;
+    else {
+      bytes[at++] = keyBytes << 1;
+      for (let i = 0; i < keyBytes; i++) {
+        const code = key.charCodeAt(i);
+        if (code > 0x7f) return 0;
+        bytes[at++] = code;
+      }
+    }
     if (length < 64) bytes[at++] = length << 1;
     else {
       bytes[at++] = (length << 1) | 0x80;
@@ -141,8 +155,7 @@ export class BatchWriter {
     if (next > end) return 0;
     const view = this.#view;
     view.setUint32(start, ((body << 1) & 0xff) | 0x80 | ((body >> 6) << 8) | (delta << 25), true);
-    // In the third byte the length of a key that is null: -1.
-    const counted = ((count << 1) & 0xff) | 0x80 | ((count >> 6) << 8) | 0x1_0000;
+    const counted = ((count << 1) & 0xff) | 0x80 | ((count >> 6) << 8) | (NULL_LENGTH << 16);
     view.setUint32(start + 4, counted | ((length << 1 | 0x80) << 24), true);
     const bytes = this.bytes;
     bytes[start + 8] = length >> 6;

@@ -96,11 +96,17 @@ function tooLarge(what: string, size: number): never {
   );
 }
 
-/** The value of a record that has nothing else and gets the time of its taking; `undefined` for any other. */
+/** The value of a record that has text as its key, or none, nothing else, and gets the time of its taking; else `undefined`. */
 export function plainValue(record: RecordInput): Uint8Array | undefined {
   const { key, value, headers, timestamp } = record;
-  const isPlain = (key === undefined || key === null) && headers === undefined && timestamp === undefined;
-  return isPlain && value instanceof Uint8Array ? value : undefined;
+  const isPlain = (typeof key === "string" || key === undefined || key === null) && headers === undefined;
+  return isPlain && timestamp === undefined && value instanceof Uint8Array ? value : undefined;
+}
+
+/** The key of a record with a {@linkcode plainValue}. */
+export function plainKey(record: RecordInput): string | null {
+  const { key } = record;
+  return typeof key === "string" ? key : null;
 }
 
 /** Tells the time where a record brings none. */

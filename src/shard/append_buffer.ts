@@ -124,9 +124,9 @@ export class AppendBuffer {
   }
 
   /** Takes the commonest record through the open lane and answers its offset; -1 where another way has to take it. */
-  appendPlain(value: Uint8Array, timestamp: number): number {
+  appendPlain(key: string | null, value: Uint8Array, timestamp: number): number {
     // Of a closed lane the end is 0, and nothing fits.
-    if (this.#writer.putPlain(value, timestamp, this.lane.end) === 0) return -1;
+    if (this.#writer.putPlain(key, value, timestamp, this.lane.end) === 0) return -1;
     return this.nextOffset++;
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { HEADER_BYTES } from "../batch/format.ts";
-import { plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
+import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlobHeader } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
 import type { Rung, SignalOptions } from "../options.ts";
@@ -88,7 +88,7 @@ export class ShardWriter implements Shard, Flushable {
     const plain = plainValue(record);
     if (plain === undefined) return this.#tryAppend(record);
     // A shard that refuses has no lane.
-    const offset = this.#buffer.appendPlain(plain, this.#context.clock.now());
+    const offset = this.#buffer.appendPlain(plainKey(record), plain, this.#context.clock.now());
     if (offset !== -1) return offset;
     const slower = this.#tryAppend(record);
     if (slower !== BACKPRESSURE) this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));

@@ -10,6 +10,7 @@ const BASE_TIME = 1_700_000_000_000;
 const BYTES = 4 * 1024 * 1024;
 
 interface Plain {
+  readonly key?: string | null;
   readonly value: Uint8Array;
   readonly timestamp: number;
 }
@@ -38,7 +39,7 @@ function writePlain(records: readonly Plain[]): [Uint8Array, number] {
   let plain = 0;
   for (const record of records) {
     const before = writer.position;
-    const size = writer.putPlain(record.value, record.timestamp, BYTES);
+    const size = writer.putPlain(record.key ?? null, record.value, record.timestamp, BYTES);
     assert.equal(writer.position, before + size, "it answers what it took");
     if (size > 0) {
       plain++;
@@ -78,20 +79,49 @@ describe("a record without key and headers", () => {
     }
   });
 
+  it("is written alike with a key, whatever the key is", () => {
+    const keys = [
+      "",
+      "k",
+      "user-12345",
+      "x".repeat(63),
+      "x".repeat(64),
+      "x".repeat(200),
+      "ä",
+      "user-ü",
+      "漢字",
+      "\0",
+      "\x7f",
+      "\x80",
+    ];
+    for (const key of keys) {
+      for (const length of [0, 50, 100, 8100, 8180]) {
+        const records = Array.from({ length: 150 }, (_, i) => ({
+          key: i % 7 === 6 ? null : key,
+          value: new Uint8Array(length).fill(i),
+          timestamp: BASE_TIME + i,
+        }));
+        const [bytes, plain] = writePlain(records);
+        assert.deepEqual(bytes, writeAll(records));
+        if (/^[\0-\x7f]{0,63}$/.test(key) && length <= 8100) assert.equal(plain, 149, `${key}: ${plain} in one step`);
+      }
+    }
+  });
+
   it("is left alone where it would not end in time, and as the first of a batch", () => {
     const writer = new BatchWriter();
     const bytes = new Uint8Array(1000);
     writer.begin(bytes, 0);
     const value = new Uint8Array(100);
-    assert.equal(writer.putPlain(value, BASE_TIME, 1000), 0);
+    assert.equal(writer.putPlain(null, value, BASE_TIME, 1000), 0);
     const prepared = new PreparedRecord();
     prepared.prepare({ value, timestamp: BASE_TIME }, { now: () => 0 });
     writer.measure(prepared);
     writer.put(prepared);
     assert.ok(writer.position > HEADER_BYTES + 100);
     const before = bytes.slice();
-    assert.equal(writer.putPlain(value, BASE_TIME, writer.position + 108), 0);
+    assert.equal(writer.putPlain(null, value, BASE_TIME, writer.position + 108), 0);
     assert.deepEqual(bytes, before, "nothing was written");
-    assert.equal(writer.putPlain(value, BASE_TIME, writer.position + 109), 109);
+    assert.equal(writer.putPlain(null, value, BASE_TIME, writer.position + 109), 109);
   });
 });
