@@ -37,10 +37,12 @@ export class BodyWriter {
   #isPageKnown = false;
   /** The last body, while its tail is in no write. */
   #open: Body | undefined = undefined;
-  /** Tails that no direct write takes along any more: they will go through the page cache. */
+  /** Tails that no direct write takes along any more, and the page of the last one: they will go through the page cache. */
   #leftBehind = 0;
-  /** Writes through the page cache that are in flight: a direct write of a page they touch would overlap them. */
+  #leftBehindPage = 0;
+  /** Writes through the page cache that are in flight, and where the last of them ends. */
   #cachedInFlight = 0;
+  #cachedEnd = 0;
 
   constructor(file: VfsFile, position: number) {
     this.#file = file;
@@ -83,7 +85,7 @@ export class BodyWriter {
     const direct = this.#direct;
     if (direct === undefined || from % PAGE_BYTES !== head) return undefined;
     // The page in which the body before ends is written again where all of it is at hand and nobody else is writing to it.
-    const isCarrying = head > 0 && this.#isPageKnown && this.#cachedInFlight + this.#leftBehind === 0;
+    const isCarrying = head > 0 && this.#isPageKnown && !this.#isPageBusy(this.position - head);
     const first = head === 0 || isCarrying ? from - head : from - head + PAGE_BYTES;
     if (first >= to - tail) return undefined;
     let before: MaybePromise<void> = undefined;
@@ -131,8 +133,17 @@ export class BodyWriter {
     }
   }
 
+  /** True where something is, or will be, written through the page cache into this page or one behind it. */
+  #isPageBusy(page: number): boolean {
+    return (this.#leftBehind > 0 && this.#leftBehindPage >= page) ||
+      (this.#cachedInFlight > 0 && this.#cachedEnd > page);
+  }
+
   #leaveBehind(): void {
-    if (this.#open?.tail !== undefined) this.#leftBehind++;
+    if (this.#open?.tail !== undefined) {
+      this.#leftBehind++;
+      this.#leftBehindPage = this.#open.tailPosition;
+    }
     this.#open = undefined;
   }
 
@@ -140,6 +151,7 @@ export class BodyWriter {
     const done = attempt(this.#file, bytes, position);
     if (!(done instanceof Promise)) return;
     this.#cachedInFlight++;
+    this.#cachedEnd = Math.max(this.#cachedEnd, position + bytes.length);
     const ended = () => {
       this.#cachedInFlight--;
     };

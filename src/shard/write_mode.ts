@@ -14,42 +14,51 @@ export type WriteMode = "cached" | "direct";
  * more, whatever its size.
  */
 const MIN_DIRECT_BYTES = 256 * 1024;
-/** A mode is judged by so many bytes: less would often be chance. Bodies that were begun in the other mode are not counted. */
+/** Speeds are taken over so many bytes: over fewer they would often be chance. Bodies begun in the other mode are not counted. */
 const WINDOW_BYTES = 128 * 1024 * 1024;
-/** On trial it is by so many: a slower mode should not be met for long. */
-const TRIAL_BYTES = 32 * 1024 * 1024;
+/** On trial it is fewer: a slower mode should not be met for long, and its best window counts. */
+const TRIAL_WINDOW_BYTES = 32 * 1024 * 1024;
+const TRIAL_BYTES = 128 * 1024 * 1024;
 /**
- * After so many bytes the other mode is tried; after twice as many again where that changed nothing. A burst is over by then: the page
- * cache has its best time at the beginning, and a trial would only cost some of it.
+ * After so many bytes through the page cache direct writes are tried; after twice as many again where they were slower. A burst is over by
+ * then: the page cache has its best time at the beginning, and a trial would only cost some of it.
  */
 const FIRST_TRIAL_BYTES = 1024 * 1024 * 1024;
 const LAST_TRIAL_BYTES = 8 * 1024 * 1024 * 1024;
-/** A mode has to be so much faster for a change. */
+/** Direct writes have to be so much faster to be kept. */
 const ADVANTAGE = 1.2;
-/** A mode that falls below this part of its own best is compared with the other one at once: it may be throttled by now. */
+/** A mode has slowed down where it falls below this part of its own best. */
 const DECLINE = 0.6;
+/** Once the page cache has slowed down, the disk is busy with what it holds: direct writes are given that much time to show their speed. */
+const PATIENCE_BYTES = 4 * 1024 * 1024 * 1024;
+/** A pause of this length is the end of a sustained load; the next one begins as a burst. */
+const PAUSE_MS = 1000;
 
 /**
- * Measures both modes while the disk is busy and keeps to the faster one: the page cache takes a burst at the speed of memory, and
- * is throttled once too much of it waits for the disk; direct writes run at the speed of the disk all the time, with a fraction of
- * the processor's. Where writes are synced before they are acknowledged, nothing is gained by the page cache.
+ * Measures both modes while the disk is busy: the page cache takes a burst at the speed of memory, and is throttled once too much of it
+ * waits for the disk; direct writes run at the speed of the disk all the time, with a fraction of the processor's. So a load begins in the
+ * page cache and goes past it once that slows down, or is slower anyway. Where writes are synced before they are acknowledged, nothing is
+ * gained by the page cache.
  */
 export class WriteModeChoice {
   readonly #clock: Clock;
   readonly #isAdaptive: boolean;
   readonly #minBytes: number;
   #mode: WriteMode;
-  /** Bytes a millisecond, as last seen. */
-  readonly #speed: Record<WriteMode, number | undefined> = { cached: undefined, direct: undefined };
-  /** The best of the current mode since it was chosen. */
-  #best = 0;
   #isRefused = false;
-  /** The current mode is on trial: the other one did better before, or was not measured yet. */
+  /** Speed of the last window in each mode, in bytes a millisecond. */
+  readonly #last: Record<WriteMode, number> = { cached: 0, direct: 0 };
+  /** The fastest window since the mode was chosen. */
+  #best = 0;
+  /** Direct writes are on trial, for so many more bytes. */
   #isTrial = false;
-  #trialBytes = FIRST_TRIAL_BYTES;
-  #sinceTrial = 0;
+  #trialLeft = 0;
+  /** Bytes through the page cache until the next trial, and from one to the next. */
+  #untilTrial = FIRST_TRIAL_BYTES;
+  #trialEvery = FIRST_TRIAL_BYTES;
   #inFlight = 0;
   #busySinceMs = 0;
+  #idleSinceMs = Infinity;
   #busyMs = 0;
   #windowBytes = 0;
 
@@ -73,13 +82,17 @@ export class WriteModeChoice {
 
   /** A body begins to be written. */
   begun(): void {
-    if (this.#inFlight++ === 0) this.#busySinceMs = this.#clock.monotonic();
+    if (this.#inFlight++ > 0) return;
+    this.#busySinceMs = this.#clock.monotonic();
+    if (!this.#isAdaptive || this.#busySinceMs - this.#idleSinceMs < PAUSE_MS) return;
+    this.#trialEvery = FIRST_TRIAL_BYTES;
+    this.#turnTo("cached");
   }
 
   /** A body was written, in the mode that was chosen for it. */
   ended(bytes: number, mode: WriteMode): void {
     const nowMs = this.#clock.monotonic();
-    this.#inFlight--;
+    if (--this.#inFlight === 0) this.#idleSinceMs = nowMs;
     if (!this.#isAdaptive || this.#isRefused || bytes < this.#minBytes) return;
     if (mode !== this.#mode) {
       this.#busySinceMs = nowMs;
@@ -88,38 +101,42 @@ export class WriteModeChoice {
     this.#busyMs += nowMs - this.#busySinceMs;
     this.#busySinceMs = nowMs;
     this.#windowBytes += bytes;
-    this.#sinceTrial += bytes;
-    if (this.#windowBytes >= (this.#isTrial ? TRIAL_BYTES : WINDOW_BYTES) && this.#busyMs > 0) this.#judge();
+    if (mode === "cached") this.#untilTrial -= bytes;
+    else this.#trialLeft -= bytes;
+    const enough = this.#isTrial ? TRIAL_WINDOW_BYTES : WINDOW_BYTES;
+    if (this.#windowBytes >= enough && this.#busyMs > 0) this.#judge();
   }
 
   #judge(): void {
     const mode = this.#mode;
-    const other: WriteMode = mode === "cached" ? "direct" : "cached";
-    this.#speed[mode] = this.#windowBytes / this.#busyMs;
-    this.#windowBytes = 0;
-    this.#busyMs = 0;
-    const own = this.#speed[mode]!;
-    const others = this.#speed[other];
+    const own = this.#windowBytes / this.#busyMs;
+    this.#windowBytes = this.#busyMs = 0;
+    this.#last[mode] = own;
     this.#best = Math.max(this.#best, own);
-    if (this.#isTrial) {
+    const isSlow = own < this.#best * DECLINE;
+    if (mode === "cached") {
+      if (isSlow || this.#untilTrial <= 0) this.#tryDirect(isSlow ? PATIENCE_BYTES : TRIAL_BYTES);
+    } else if (!this.#isTrial) {
+      if (isSlow && this.#last.cached > own * ADVANTAGE) this.#turnTo("cached");
+    } else if (this.#trialLeft <= 0) {
       this.#isTrial = false;
-      this.#sinceTrial = 0;
-      if (others === undefined || own >= others * ADVANTAGE) this.#trialBytes = FIRST_TRIAL_BYTES;
-      else {
-        this.#turnTo(other);
-        this.#trialBytes = Math.min(this.#trialBytes * 2, LAST_TRIAL_BYTES);
-      }
-      return;
+      if (this.#best >= this.#last.cached * ADVANTAGE) return;
+      this.#trialEvery = Math.min(this.#trialEvery * 2, LAST_TRIAL_BYTES);
+      this.#turnTo("cached");
     }
-    const isWorse = own < this.#best * DECLINE && (others === undefined || others > own * ADVANTAGE);
-    if (isWorse || this.#sinceTrial >= this.#trialBytes) {
-      this.#turnTo(other);
-      this.#isTrial = true;
-    }
+  }
+
+  #tryDirect(bytes: number): void {
+    this.#turnTo("direct");
+    this.#isTrial = true;
+    this.#trialLeft = bytes;
   }
 
   #turnTo(mode: WriteMode): void {
     this.#mode = mode;
+    this.#isTrial = false;
     this.#best = 0;
+    this.#windowBytes = this.#busyMs = 0;
+    this.#untilTrial = this.#trialEvery;
   }
 }

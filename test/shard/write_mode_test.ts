@@ -23,8 +23,8 @@ class Disk {
   write(mebibytes: number): number {
     let direct = 0;
     for (let written = 0; written < mebibytes; written += BODY / MEBIBYTE) {
-      const mode = this.choice.choose(BODY);
       this.choice.begun();
+      const mode = this.choice.choose(BODY);
       this.clock.ms += BODY / MEBIBYTE / this.speed[mode];
       this.choice.ended(BODY, mode);
       if (mode === "direct") direct += BODY / MEBIBYTE;
@@ -48,22 +48,33 @@ describe("the choice of a write's mode", () => {
     assert.equal(new Disk(true).choice.choose(1), "direct", "without a choice a small one is direct as well");
   });
 
-  it("leaves a burst alone, tries the other mode behind it, and goes back where that is slower", () => {
+  it("leaves a burst alone, tries direct writes behind it, and goes back where they are slower", () => {
     const disk = new Disk();
     assert.equal(disk.write(1024), 0);
-    assert.equal(disk.write(512), 32, "one window of 32 MiB");
+    assert.equal(disk.write(512), 128, "a trial of 128 MiB");
     assert.equal(disk.choice.choose(BODY), "cached");
   });
 
-  it("tries the other mode at once where the page cache slows down", () => {
+  it("goes past a page cache that slows down, and is patient with a disk that is still busy with it", () => {
     const disk = new Disk();
     assert.equal(disk.write(256), 0);
     disk.speed.cached = 1;
-    assert.ok(disk.write(512) >= 384);
-    assert.equal(disk.choice.choose(BODY), "direct");
+    disk.speed.direct = 0.5;
+    assert.ok(disk.write(1024) >= 1024 - 128);
+    disk.speed.direct = 2;
+    assert.ok(disk.write(8 * 1024) === 8 * 1024);
   });
 
-  it("stays with the other mode where that is faster, and leaves it once it is not", () => {
+  it("goes back to a page cache that has slowed down where direct writes never are faster", () => {
+    const disk = new Disk();
+    disk.write(256);
+    disk.speed.cached = 1;
+    disk.speed.direct = 0.5;
+    assert.equal(disk.write(6 * 1024), 4 * 1024);
+    assert.equal(disk.choice.choose(BODY), "cached");
+  });
+
+  it("stays with direct writes where they are faster, and leaves them once they are not", () => {
     const disk = new Disk();
     disk.speed.direct = 8;
     assert.equal(disk.write(1536), 512, "all behind the burst");
@@ -73,17 +84,28 @@ describe("the choice of a write's mode", () => {
     assert.equal(disk.choice.choose(BODY), "cached");
   });
 
+  it("begins again in the page cache after a pause", () => {
+    const disk = new Disk();
+    disk.speed.direct = 8;
+    disk.write(1536);
+    disk.clock.ms += 999;
+    disk.write(BODY / MEBIBYTE);
+    assert.equal(disk.choice.choose(BODY), "direct");
+    disk.clock.ms += 1000;
+    assert.equal(disk.write(1024), 0);
+  });
+
   it("does not change for a difference that may be chance", () => {
     const disk = new Disk();
     disk.speed.direct = 4.2;
-    assert.equal(disk.write(1536), 32);
+    assert.equal(disk.write(1536), 128);
     assert.equal(disk.choice.choose(BODY), "cached");
   });
 
   it("tries again after more and more bytes, and finds a disk that has changed", () => {
     const disk = new Disk();
     // One trial after 1 GiB, one after 2 more, one after 4 more.
-    assert.equal(disk.write(7.5 * 1024), 3 * 32);
+    assert.equal(disk.write(8 * 1024), 3 * 128);
     disk.speed.direct = 8;
     assert.ok(disk.write(12 * 1024) > 2 * 1024);
     assert.equal(disk.choice.choose(BODY), "direct");
@@ -98,7 +120,7 @@ describe("the choice of a write's mode", () => {
     assert.equal(choice.choose(BODY), "direct");
     clock.ms += 10_000;
     choice.ended(BODY, "cached");
-    clock.ms += 10_000;
+    clock.ms += 900;
     disk.speed.direct = 8;
     assert.equal(disk.write(512), 512, "the idle time says nothing about direct writes");
   });
