@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PreparedRecord, type RecordInput } from "../batch/record_input.ts";
+import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { Bell } from "../claims/bell.ts";
 import { contentOf, type HandleContent, type ProducerHandle } from "../claims/handle.ts";
 import { CLOSED, CONNECTED, NEW, ProducerMemory } from "../claims/producer_memory.ts";
@@ -111,6 +111,12 @@ export class WorkerProducer implements Producer {
 
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     this.#assertOpen();
+    const plain = plainValue(record);
+    if (plain !== undefined && this.#producers.length === 1) {
+      const number = this.#producers[0].appendPlain(plainKey(record), plain, this.#clock.now());
+      // A batch is open: so its shard was there a moment ago, and the timer is set. With one shard a ticket is the number.
+      if (number !== -1) return number;
+    }
     this.#record.prepare(record, this.#clock);
     const producer = this.#choose();
     const number = producer.append(this.#record);

@@ -92,6 +92,17 @@ export class ShardProducer {
     return number;
   }
 
+  /** Takes the commonest record where it neither begins nor ends anything, and answers its number; -1 where it has to be prepared. */
+  appendPlain(key: string | null, value: Uint8Array, timestamp: number): number {
+    const { batchBytes, stride, slabBytes, flushBytes } = this.#settings;
+    const writer = this.#writer;
+    if (writer.count === 0 || this.#sealedRecords + writer.count + 1 >= stride) return -1;
+    // The stage has room for a whole batch.
+    const end = writer.start + Math.min(batchBytes, slabBytes - this.#sealed, flushBytes - this.#sealed - 1);
+    if (writer.putPlain(key, value, timestamp, end) === 0) return -1;
+    return this.taken++;
+  }
+
   /** Takes a finished batch and answers the number of its first record, or takes nothing. */
   appendBatch(blob: Uint8Array): number | typeof BACKPRESSURE {
     this.assertOpen();

@@ -68,6 +68,21 @@ describe("writing past the page cache", () => {
     for (const region of regions) releaseRegion(region);
   });
 
+  it("takes a partial page along although that of an earlier body has to wait for the page cache", async () => {
+    const { vfs, writer } = await writerAt(new Uint8Array(0), { async: true, auto: false });
+    const regions = Array.from({ length: 4 }, () => acquireRegion(3 * PAGE_BYTES));
+    const first = writer.writeDirect(...bodyIn(regions[0], 0, PAGE_BYTES + 10, 1))!;
+    const cached = writer.write(...bodyIn(regions[1], 10, 100, 2));
+    const third = writer.writeDirect(...bodyIn(regions[2], 110, 2 * PAGE_BYTES, 3))!;
+    const fourth = writer.writeDirect(...bodyIn(regions[3], 110, 2 * PAGE_BYTES, 4))!;
+    assert.deepEqual([first.coveredBy, third.coveredBy], [undefined, fourth]);
+    for (const body of [first, cached, third, fourth]) await completed(vfs, writer.settle(body));
+    const parts = [[PAGE_BYTES + 10, 1], [100, 2], [2 * PAGE_BYTES, 3], [2 * PAGE_BYTES, 4]];
+    assert.deepEqual(vfs.readWhole(PATH), concat(...parts.map(([length, fill]) => new Uint8Array(length).fill(fill))));
+    assert.deepEqual(vfs.violations, []);
+    for (const region of regions) releaseRegion(region);
+  });
+
   it("begins with the next page where it does not know what the file holds in this one", async () => {
     const { vfs, writer } = await writerAt(new Uint8Array(100).fill(9));
     const region = acquireRegion(1);
