@@ -6,7 +6,7 @@
 import { instanceIds } from "../anchor/anchor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
-import type { Budget } from "../shard/append_buffer.ts";
+import type { Budget } from "../shard/budget.ts";
 import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import { WriteModeChoice } from "../shard/write_mode.ts";

@@ -9,6 +9,7 @@ import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
 import { validateBlob, validateCopy } from "../batch/validate.ts";
 import { PAGE_BYTES } from "../segment/body_writer.ts";
+import type { Budget } from "./budget.ts";
 import { type Chunk, chunkBytes } from "./chunk.ts";
 import { Lane } from "./lane.ts";
 import type { SharedAppends } from "./shared_appends.ts";
@@ -17,14 +18,6 @@ import type { SharedAppends } from "./shared_appends.ts";
 const MIN_CHUNK_BYTES: number = 64 * 1024;
 /** From here on each offset is looked at; a batch has far fewer records. */
 const LAST_LANE_OFFSET: number = Number.MAX_SAFE_INTEGER - 2 ** 31;
-
-/** Memory that all shards of a log share as one budget. */
-export interface Budget {
-  used: number;
-  readonly max: number;
-  /** Shards that wait for room, whoever frees it. */
-  readonly waiting: Set<() => void>;
-}
 
 /**
  * Takes records and blobs at one end, gives chunks at the other. Where a batch is sealed depends only on what was appended

@@ -4,7 +4,7 @@
  * @module
  */
 import type { BatchWriter } from "../batch/batch_writer.ts";
-import type { Budget } from "./append_buffer.ts";
+import type { Budget } from "./budget.ts";
 import type { Triggers } from "./triggers.ts";
 
 /** A shorter lane is not worth opening. */

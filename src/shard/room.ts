@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { AppendBuffer, Budget } from "./append_buffer.ts";
+import type { AppendBuffer } from "./append_buffer.ts";
+import type { Budget } from "./budget.ts";
 import { tooLargeError } from "./refusals.ts";
 import { OffsetWaiters } from "./waiters.ts";
 

@@ -6,7 +6,7 @@
 import type { LogError } from "../errors.ts";
 import type { Limits, Rung } from "../options.ts";
 import type { Clock } from "../vfs.ts";
-import type { Budget } from "./append_buffer.ts";
+import type { Budget } from "./budget.ts";
 
 /** What the log's timer needs of a shard. */
 export interface Flushable {
