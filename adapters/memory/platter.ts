@@ -69,9 +69,8 @@ export class Platter {
       sizes.push(Math.max(size, position + bytes.length));
     }
     const size = this.chooseSize(sizes, choices, tornEnd);
-    const behind = this.disk.slice(size);
-    const isBlank = behind.every((byte) => byte === 0);
-    this.file.replace(Bytes.take(this.disk, size), isBlank ? null : { position: size, bytes: behind });
+    const behind = isBlank(this.disk, size) ? null : { position: size, bytes: this.disk.slice(size) };
+    this.file.replace(Bytes.take(this.disk, size), behind);
   }
 
   /** What becomes of each change. A file that keeps or loses everything, or a prefix, is met most. */
@@ -213,6 +212,11 @@ export class Platter {
     const other = this.random.below(this.cache.length / SECTOR_BYTES) * SECTOR_BYTES;
     sector.set(this.cache.subarray(other, other + SECTOR_BYTES));
   }
+}
+
+function isBlank(bytes: Uint8Array, from: number): boolean {
+  for (let i = from; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 function floorTo(position: number, unit: number): number {

@@ -82,8 +82,10 @@ export async function recover(sim: Simulation): Promise<boolean> {
   if (sim.settings.invariant && sim.random.chance(0.5)) await checkAnchors(sim);
   for (;;) {
     if (crashes > 0) sim.crashAt(1 + sim.random.below(fresh ? 40 : 80));
+    const stopWatching = !fresh && sim.random.chance(0.2) ? crashBehindTruncate(sim) : undefined;
     const before = filesOf(sim);
     const opened: Settled<EmbeddedLog> = await sim.settle(sim.open({ ...sim.settings.options, acceptDataLoss }));
+    stopWatching?.();
     if (sim.vfs.stopped) {
       crashes--;
       sim.tally.add("recovery: interrupted by a crash");
@@ -109,6 +111,13 @@ export async function recover(sim: Simulation): Promise<boolean> {
     sim.crashed = "process";
     return true;
   }
+}
+
+/** Cuts are synced at once: by chance alone hardly any crash would come in between. */
+function crashBehindTruncate(sim: Simulation): () => unknown {
+  return sim.vfs.onOperation(({ kind, error }) => {
+    if (kind === "truncate" && error === undefined) sim.crashAt(sim.vfs.operations + 1);
+  });
 }
 
 function filesOf(sim: Simulation): Map<string, Uint8Array>[] {
