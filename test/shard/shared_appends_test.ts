@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BatchBuilder, type Log } from "../../mod.ts";
+import { poolBytesInUse } from "../../src/batch/memory_pool.ts";
 import { fails, filled, take, texts, useLog } from "../helpers.ts";
 
 /** A blob with these values. */
@@ -42,6 +43,34 @@ describe("a shard that is shared with producers", () => {
       record("k");
       await log.flush("disk");
       assert.deepEqual(await texts(log.read()), expected);
+    }));
+
+  it("takes plain records through the open batch before it is shared, and one by one from then on", () =>
+    useLog({ flushIntervalMs: Infinity }, async (log) => {
+      const shard = log.shard(0);
+      const encoder = new TextEncoder();
+      const values = Array.from({ length: 300 }, (_, i) => `${i}:`.padEnd(100, "x"));
+      for (const [offset, value] of values.entries()) {
+        if (offset === 150) share(log);
+        const key = offset % 3 === 0 ? { key: `user-${offset % 7}` } : {};
+        assert.equal(take(shard, { ...key, value: encoder.encode(value) }), offset);
+      }
+      await log.flush();
+      assert.deepEqual(await texts(log.read()), values);
+    }));
+
+  it("holds no memory for a batch that was refused before", () =>
+    useLog({ flushIntervalMs: Infinity }, async (log) => {
+      const shard = log.shard(0);
+      const before = poolBytesInUse();
+      const flipped = blob(["a"]);
+      flipped[flipped.length - 1] ^= 1;
+      await fails("BATCH_INVALID", () => shard.tryAppendBatch(flipped));
+      share(log);
+      assert.equal(poolBytesInUse(), before);
+      assert.equal(take(shard, { value: "a" }), 0);
+      await log.flush();
+      assert.deepEqual(await texts(log.read()), ["a"]);
     }));
 
   it("ends batches at their size, and runs where their memory ends", () =>

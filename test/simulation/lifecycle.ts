@@ -82,7 +82,7 @@ export async function recover(sim: Simulation): Promise<boolean> {
   if (sim.settings.invariant && sim.random.chance(0.5)) await checkAnchors(sim);
   for (;;) {
     if (crashes > 0) sim.crashAt(1 + sim.random.below(fresh ? 40 : 80));
-    const stopWatching = !fresh && sim.random.chance(0.2) ? crashBehindTruncate(sim) : undefined;
+    const stopWatching = !fresh && sim.random.chance(0.08) ? crashBehindTruncate(sim) : undefined;
     const before = filesOf(sim);
     const opened: Settled<EmbeddedLog> = await sim.settle(sim.open({ ...sim.settings.options, acceptDataLoss }));
     stopWatching?.();
