@@ -35,6 +35,11 @@ export interface State {
   readonly clean: End | undefined;
 }
 
+/** Where an epoch began, as far as a state knows: it says so of its own one only. */
+export function epochStartIn(state: State | undefined, epoch: number): number | undefined {
+  return state?.epoch === epoch ? state.epochStart : undefined;
+}
+
 export function stateIdentity(logId: Uint8Array, shard: number): SlotIdentity {
   return { magic: MAGIC, logId, shard };
 }

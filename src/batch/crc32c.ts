@@ -76,9 +76,11 @@ export function continueCrc32c(crc: number, bytes: Uint8Array, start = 0, end: n
 function advanceOver(register: number, bytes: Uint8Array, start: number, end: number): number {
   const length = end - start;
   if (length < IN_PLACE_MIN_BYTES) return advanceByTables(register, bytes, start, end);
-  // Whoever only opens a log and reads little of it need not wait for the module.
-  if (advance === undefined && length < BIND_MIN_BYTES) return advanceByTables(register, bytes, start, end);
-  if (advance === undefined) advance = bindPool();
+  if (advance === undefined) {
+    // Whoever only opens a log and reads little of it need not wait for the module.
+    if (length < BIND_MIN_BYTES) return advanceByTables(register, bytes, start, end);
+    advance = bindPool();
+  }
   if (advance === null) return advanceByTables(register, bytes, start, end);
   // The cheap question first: asked for its buffer, a small array has to make one.
   if (bytes.byteOffset >= POOL_RESERVED_BYTES && bytes.buffer === poolBuffer) {

@@ -35,9 +35,14 @@ export function validateBlob(blob: Uint8Array): number {
   return validateCopy(blob, 0, blob);
 }
 
+/** Throws a `TypeError` where a caller gives something else for a blob. */
+export function assertBlob(blob: unknown): void {
+  if (!(blob instanceof Uint8Array)) throw new TypeError("Cannot append a batch: it must be a Uint8Array");
+}
+
 /** The part of the check that costs nothing, before memory is taken for a blob. Answers how many offsets it asks for. */
 export function validateBlobHeader(blob: Uint8Array): number {
-  if (!(blob instanceof Uint8Array)) throw new TypeError("Cannot append a batch: it must be a Uint8Array");
+  assertBlob(blob);
   const fault = headerFault(blob, 0, blob.length);
   if (fault !== undefined) throw invalid(fault);
   return readI32(blob, LAST_OFFSET_DELTA_AT) + 1;

@@ -4,6 +4,7 @@
  * @module
  */
 import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
+import { assertBlob } from "../batch/validate.ts";
 import { Bell } from "../claims/bell.ts";
 import { contentOf, type HandleContent, type ProducerHandle } from "../claims/handle.ts";
 import { CLOSED, CONNECTED, NEW, ProducerMemory } from "../claims/producer_memory.ts";
@@ -125,7 +126,7 @@ export class WorkerProducer implements Producer {
 
   tryAppendBatch(batch: Uint8Array, shard?: number): number | typeof BACKPRESSURE {
     this.#assertOpen();
-    if (!(batch instanceof Uint8Array)) throw new TypeError("Cannot append a batch: it must be a Uint8Array");
+    assertBlob(batch);
     const producer = shard === undefined && this.#producers.length === 1
       ? this.#producers[0]
       : this.#byShard[shard ?? -1];

@@ -46,9 +46,9 @@ export class ShardBatches {
   #source: ReadAhead | undefined = undefined;
   #base = 0;
   #scanner: BatchScanner | undefined = undefined;
-  /** Base offset that the next batch must have. */
   /** Of the last batch that was taken. */
   #epoch = -1;
+  /** Base offset that the next batch must have. */
   #expected = 0;
 
   constructor(view: ShardView, options: ShardBatchesOptions) {

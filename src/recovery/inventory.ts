@@ -36,9 +36,11 @@ export interface Inventory {
 }
 
 /**
- * Reads state, anchor, names and sizes: of all segments, or only of those that an opening may look into, the last two and whatever state
- * and anchor speak of, since asking takes as long for a thousand old ones as everything else together. A missing directory is an empty shard. Beside a live writer the order matters: what
+ * Reads state, anchor, names and sizes. A missing directory is an empty shard. Beside a live writer the order matters: what
  * an anchor speaks of is in the files before the anchor is written.
+ *
+ * @param sizes `recent`: of those segments only that an opening may look into, the last two and whatever state and anchor speak of.
+ * Asking for those of a thousand old ones takes as long as everything else together.
  */
 export async function takeInventory(
   vfs: Vfs,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { State } from "../anchor/state.ts";
 import { crc32c } from "../batch/crc32c.ts";
 import { hex32 } from "../batch/format.ts";
 import { LogError } from "../errors.ts";
@@ -15,15 +16,6 @@ export const INTENT_NAME = "repair";
 const TEMPORARY_NAME = "repair.part";
 const MAX_BYTES: number = 16 * 1024 * 1024;
 
-/** What a state says of a shard that is whole. */
-interface Facts {
-  readonly epoch: number;
-  /** Where the epoch began; absent where nobody knows. */
-  readonly epochStart?: number;
-  readonly logStart: number;
-  readonly holes: boolean;
-}
-
 /** What is going to be done, as names in the shard's directory. */
 export interface RepairIntent {
   /** Files that get another name, in this order. */
@@ -34,8 +26,8 @@ export interface RepairIntent {
   readonly cut: { readonly base: number; readonly position: number } | null;
   /** Segments whose `.idx` is made again. */
   readonly indexes: readonly number[];
-  /** What the state says from now on; null: state and anchor stay as they are. */
-  readonly facts: Facts | null;
+  /** What the state says from now on, beside where the log ends; null: state and anchor stay as they are. */
+  readonly facts: Omit<State, "clean"> | null;
 }
 
 /** Name of a segment's new file while it lies ready. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { ANCHOR_NAME, anchorIdentity } from "../anchor/anchor.ts";
-import { STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { epochStartIn, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { indexPath, logPath, quarantinePath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
 import { analyse } from "./analyse.ts";
@@ -114,10 +114,9 @@ class Planner {
     const movesLog = this.#moves.some(([from]) => from.endsWith(".log"));
     const changes = drafts.length > 0 || movesLog || this.#cut !== undefined || this.#factsChange;
     const epoch = this.#newEpoch();
-    const epochStart = state?.epoch === epoch ? state.epochStart : undefined;
     const facts = {
       epoch,
-      ...(epochStart === undefined ? {} : { epochStart }),
+      epochStart: epochStartIn(state, epoch),
       logStart: this.#logStart,
       holes: state?.holes ?? false,
     };

@@ -7,7 +7,7 @@
 import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds, sameInstance } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
-import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { epochStartIn, fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { indexBases, indexPath, logPath, quarantinePath } from "../segment/names.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import type { Analysis } from "./analyse.ts";
@@ -155,7 +155,7 @@ async function writeState(vfs: Vfs, inventory: Inventory, analysis: Analysis, lo
   const repaired: State = {
     // Anchors from before a loss that was accepted are of an older epoch from now on, and no longer believed.
     ...(analysis.problem === undefined
-      ? { epoch: analysis.epoch, epochStart: state?.epoch === analysis.epoch ? state.epochStart : undefined }
+      ? { epoch: analysis.epoch, epochStart: epochStartIn(state, analysis.epoch) }
       : { epoch: analysis.epoch + 1, epochStart: analysis.end.nextOffset }),
     logStart: analysis.logStart,
     holes: state?.holes ?? false,

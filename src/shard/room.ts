@@ -35,8 +35,12 @@ export class Room {
    * @throws {LogError} `RECORD_TOO_LARGE` where they never can be.
    */
   has(cost: number): boolean {
-    if (this.#fits(cost)) return true;
-    const limit = Math.min(this.#max, this.#budget.max);
+    const { used, max } = this.#budget;
+    if (this.#buffer.bytes + cost <= this.#max && used + cost <= max && !this.#buffer.isCrowded) {
+      this.#refusedBytes = 0;
+      return true;
+    }
+    const limit = Math.min(this.#max, max);
     if (cost > limit) throw tooLargeError(this.#shard, cost, limit);
     this.#refusedBytes = cost;
     this.#nudge();
@@ -83,13 +87,6 @@ export class Room {
     this.#budget.waiting.delete(this.#offer);
     this.#waiters.fail(reason);
     this.freed();
-  }
-
-  #fits(cost: number): boolean {
-    const { used, max } = this.#budget;
-    if (this.#buffer.bytes + cost > this.#max || used + cost > max || this.#buffer.isCrowded) return false;
-    this.#refusedBytes = 0;
-    return true;
   }
 
   readonly #offer = (): void => {

@@ -46,8 +46,8 @@ export class WriteModeChoice {
   readonly #minBytes: number;
   #mode: WriteMode;
   #isRefused = false;
-  /** Speed of the last window in each mode, in bytes a millisecond. */
-  readonly #last: Record<WriteMode, number> = { cached: 0, direct: 0 };
+  /** Speed of the last window through the page cache, in bytes a millisecond. */
+  #lastCached = 0;
   /** The fastest window since the mode was chosen. */
   #best = 0;
   /** Direct writes are on trial, for so many more bytes. */
@@ -108,19 +108,18 @@ export class WriteModeChoice {
   }
 
   #judge(): void {
-    const mode = this.#mode;
     const own = this.#windowBytes / this.#busyMs;
     this.#windowBytes = this.#busyMs = 0;
-    this.#last[mode] = own;
     this.#best = Math.max(this.#best, own);
     const isSlow = own < this.#best * DECLINE;
-    if (mode === "cached") {
+    if (this.#mode === "cached") {
+      this.#lastCached = own;
       if (isSlow || this.#untilTrial <= 0) this.#tryDirect(isSlow ? PATIENCE_BYTES : TRIAL_BYTES);
     } else if (!this.#isTrial) {
-      if (isSlow && this.#last.cached > own * ADVANTAGE) this.#turnTo("cached");
+      if (isSlow && this.#lastCached > own * ADVANTAGE) this.#turnTo("cached");
     } else if (this.#trialLeft <= 0) {
       this.#isTrial = false;
-      if (this.#best >= this.#last.cached * ADVANTAGE) return;
+      if (this.#best >= this.#lastCached * ADVANTAGE) return;
       this.#trialEvery = Math.min(this.#trialEvery * 2, LAST_TRIAL_BYTES);
       this.#turnTo("cached");
     }

@@ -30,8 +30,7 @@ export async function checkShard(tools: ShardTools, survey: Survey): Promise<voi
   await noteQuarantine(tools, survey);
   const { directory, shard } = survey.place;
   const { state, segments, limit, required, rebooted } = survey;
-  const isStateWhole = state !== undefined && survey.stateSlots.faults.length === 0;
-  const rules = scanRules({ state, anchor: survey.anchor, isStateSuspect: !isStateWhole });
+  const rules = scanRules({ state, anchor: survey.anchor, isStateSuspect: survey.stateSlots.faults.length > 0 });
   const damage = (file: string, position: number, range: readonly [number, number] | undefined, what: string): void =>
     tools.observer.damage({ shard, file, position, range, what });
   /** What stands behind the published end may be in flight, so nothing there is damage while its writer may be running. */
