@@ -84,7 +84,7 @@ export const SYNCING: readonly Bug[] = [
     edits: [
       {
         file: "src/shard/shard_writer.ts",
-        text: "this.#syncTarget = this.nextOffset;\n        this.#kick();",
+        text: "this.#loop.syncTarget = this.nextOffset;\n        this.#kick();",
         replacement: "this.#kick();",
       },
       {

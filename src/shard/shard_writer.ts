@@ -1,5 +1,5 @@
 /**
- * A shard that takes records: its buffer, its triggers, its acknowledgements, and the loop that commits.
+ * A shard that takes records: its buffer, its triggers, its acknowledgements.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { asLogError, type LogError } from "../errors.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import { Announcements } from "./announcements.ts";
 import { AppendBuffer } from "./append_buffer.ts";
+import { CommitLoop } from "./commit_loop.ts";
 import type { Committer } from "./committer.ts";
 import type { Flushable, ShardContext } from "./shard_context.ts";
 import { closedError, noOffsetsError, notHandedOutError, poisonedError, writeError } from "./refusals.ts";
@@ -29,16 +30,11 @@ export class ShardWriter implements Shard, Flushable {
   readonly #buffer: AppendBuffer;
   readonly #record: PreparedRecord = new PreparedRecord();
   readonly #waiting = new Announcements();
-  readonly #queue: WriteQueue;
   readonly #room: Room;
+  readonly #loop: CommitLoop;
   #state: ShardState = "open";
   /** Set: nothing is taken any more, and this is why. What was taken before goes on while the state is open. */
   #refusal: LogError | undefined = undefined;
-  #running = false;
-  #loop: Promise<void> = Promise.resolve();
-  /** Exclusive ends that a flush and a sync were asked for. */
-  #flushTarget: number;
-  #syncTarget: number;
   /** The log's timer knows of this shard. */
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
@@ -50,12 +46,12 @@ export class ShardWriter implements Shard, Flushable {
     this.#triggers = new Triggers(context.limits);
     this.#committer = committer;
     const { nextOffset, position } = committer.written;
-    this.#flushTarget = nextOffset;
-    this.#syncTarget = committer.synced.nextOffset;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
     this.#buffer = new AppendBuffer(nextOffset, position, context.epoch, batchBytes, flushBytes, context.budget);
-    this.#queue = new WriteQueue(this.#buffer, committer, flushBytes);
     this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge());
+    const queue = new WriteQueue(this.#buffer, committer, flushBytes);
+    const failed = (error: unknown): void => this.#poison(error);
+    this.#loop = new CommitLoop(this, failed, committer, queue, this.#room, this.#waiting);
   }
 
   get nextOffset(): number {
@@ -153,8 +149,8 @@ export class ShardWriter implements Shard, Flushable {
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
     this.#record.release();
-    this.#flushTarget = this.#buffer.sealedEnd;
-    if (this.#context.durability === "disk") this.#syncTarget = this.#flushTarget;
+    this.#loop.flushTarget = this.#buffer.sealedEnd;
+    if (this.#context.durability === "disk") this.#loop.syncTarget = this.#loop.flushTarget;
     this.#kick();
   }
 
@@ -168,9 +164,9 @@ export class ShardWriter implements Shard, Flushable {
   readonly collect = (): void => {
     const { sharing } = this.#waiting;
     if (this.#state !== "open" || sharing === undefined) return;
-    this.#flushTarget = Math.max(this.#flushTarget, sharing.collect());
-    this.#syncTarget = Math.max(this.#syncTarget, sharing.syncWanted);
-    if (this.written < this.#flushTarget || this.synced < this.#syncTarget) this.#kick();
+    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, sharing.collect());
+    this.#loop.syncTarget = Math.max(this.#loop.syncTarget, sharing.syncWanted);
+    if (this.written < this.#loop.flushTarget || this.synced < this.#loop.syncTarget) this.#kick();
   };
 
   /** Calls `listener` after every commit and when the shard stops, until the answer is called. */
@@ -193,9 +189,9 @@ export class ShardWriter implements Shard, Flushable {
         this.requestFlush();
         await this.#waiting.sharing?.close();
         this.requestFlush();
-        this.#syncTarget = this.nextOffset;
+        this.#loop.syncTarget = this.nextOffset;
         this.#kick();
-        await this.#loop;
+        await this.#loop.done;
         if (this.#state === "open") {
           if (this.#committer.needsClose) await this.#committer.close();
           this.#stop("closed", closed);
@@ -208,13 +204,13 @@ export class ShardWriter implements Shard, Flushable {
       }
       if (this.#state === "poisoned") throw this.#refusal;
     }
-    await this.#loop;
+    await this.#loop.done;
     await this.#committer.free();
   }
 
   /** Makes sure that what fills the buffer is on its way. */
   #nudge(): void {
-    if (!this.#running) this.requestFlush();
+    if (!this.#loop.isRunning) this.requestFlush();
     if (this.#room.isLogFull) this.#context.overBudget();
   }
 
@@ -228,54 +224,15 @@ export class ShardWriter implements Shard, Flushable {
     if ((rung === "disk" ? this.synced : this.written) >= end) return;
     if (this.#refusal !== undefined) throw this.#refusal;
     if (rung === "disk") {
-      if (end > this.#syncTarget) this.#syncTarget = end;
+      if (end > this.#loop.syncTarget) this.#loop.syncTarget = end;
       this.#kick();
     }
     await this.#waiting.wait(end, rung, signal);
   }
 
   #kick(): void {
-    if (this.#state !== "open") return;
-    if (this.#running) return this.#queue.writeAhead();
-    this.#running = true;
-    this.#loop = this.#run();
+    if (this.#state === "open") this.#loop.kick();
   }
-
-  /** Commits and syncs until nothing asked for is left. Never rejects: a failure poisons the shard. */
-  async #run(): Promise<void> {
-    try {
-      for (;;) {
-        if (this.written < this.#flushTarget) {
-          await this.#queue.commitNext(this.#published);
-          this.#queue.writeAhead();
-          this.#room.freed();
-        }
-        // A sync between two writes, not after all of them: its waiters do not wait for those who came later.
-        if (this.synced < this.#syncTarget && this.synced < this.written) {
-          // What was written meanwhile goes along.
-          while (this.#queue.isNextReady) await this.#queue.commitNext(this.#published);
-          this.#queue.writeAhead();
-          this.#room.freed();
-          await this.#committer.begin();
-          await this.#committer.sync();
-          this.#waiting.synced(this.synced);
-        } else if (this.written >= this.#flushTarget) {
-          if (!this.#room.isAwaited || this.written === this.nextOffset) break;
-          // Who waits for room waits for what is taken and not yet asked to be written, too.
-          this.requestFlush();
-          if (this.written >= this.#flushTarget) break;
-        }
-      }
-      this.#running = false;
-    } catch (error) {
-      this.#running = false;
-      this.#poison(error);
-      await this.#queue.drain();
-      this.#room.freed();
-    }
-  }
-
-  readonly #published = (): void => this.#waiting.reached(this.written, this.synced);
 
   #poison(cause: unknown): void {
     const failure = writeError(this.id, cause);

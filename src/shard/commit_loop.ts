@@ -1,0 +1,103 @@
+/**
+ * The loop of a shard that writes and syncs until nothing asked for is left.
+ *
+ * @module
+ */
+import type { Announcements } from "./announcements.ts";
+import type { Committer } from "./committer.ts";
+import type { Room } from "./room.ts";
+import type { WriteQueue } from "./write_queue.ts";
+
+/** What the loop needs of its shard. */
+export interface LoopShard {
+  /** Exclusive end of the offsets handed out. */
+  readonly nextOffset: number;
+  /** Seals what is open and asks for it to be written. */
+  requestFlush(): void;
+}
+
+/** See above. At most one runs for a shard. */
+export class CommitLoop {
+  /** Exclusive ends that a flush and a sync were asked for. */
+  flushTarget: number;
+  syncTarget: number;
+  isRunning = false;
+  /** Settles with the run under way, and never rejects. */
+  done: Promise<void> = Promise.resolve();
+  readonly #shard: LoopShard;
+  readonly #failed: (error: unknown) => void;
+  readonly #committer: Committer;
+  readonly #queue: WriteQueue;
+  readonly #room: Room;
+  readonly #waiting: Announcements;
+
+  /** @param failed A write or a sync failed: the shard is poisoned. */
+  constructor(
+    shard: LoopShard,
+    failed: (error: unknown) => void,
+    committer: Committer,
+    queue: WriteQueue,
+    room: Room,
+    waiting: Announcements,
+  ) {
+    this.#shard = shard;
+    this.#failed = failed;
+    this.#committer = committer;
+    this.#queue = queue;
+    this.#room = room;
+    this.#waiting = waiting;
+    this.flushTarget = committer.written.nextOffset;
+    this.syncTarget = committer.synced.nextOffset;
+  }
+
+  get written(): number {
+    return this.#committer.written.nextOffset;
+  }
+
+  get synced(): number {
+    return this.#committer.synced.nextOffset;
+  }
+
+  /** Makes sure that what was asked for is on its way. */
+  kick(): void {
+    if (this.isRunning) return this.#queue.writeAhead();
+    this.isRunning = true;
+    this.done = this.#run();
+  }
+
+  /** Commits and syncs until nothing asked for is left. Never rejects: a failure poisons the shard. */
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        if (this.written < this.flushTarget) {
+          await this.#queue.commitNext(this.#published);
+          this.#queue.writeAhead();
+          this.#room.freed();
+        }
+        // A sync between two writes, not after all of them: its waiters do not wait for those who came later.
+        if (this.synced < this.syncTarget && this.synced < this.written) {
+          // What was written meanwhile goes along.
+          while (this.#queue.isNextReady) await this.#queue.commitNext(this.#published);
+          this.#queue.writeAhead();
+          this.#room.freed();
+          await this.#committer.begin();
+          await this.#committer.sync();
+          this.#waiting.synced(this.synced);
+        } else if (this.written >= this.flushTarget) {
+          if (!this.#room.isAwaited || this.written === this.#shard.nextOffset) break;
+          // Who waits for room waits for what is taken and not yet asked to be written, too.
+          this.#shard.requestFlush();
+          if (this.written >= this.flushTarget) break;
+        }
+      }
+      this.isRunning = false;
+    } catch (error) {
+      this.isRunning = false;
+      this.#failed(error);
+      await this.#queue.drain();
+      this.#room.freed();
+    }
+  }
+
+  readonly #published = (): void => this.#waiting.reached(this.written, this.synced);
+}
