@@ -91,8 +91,9 @@ describe("a claim that is not published", () => {
     useProducers({ flushIntervalMs: Infinity }, async (log, directory, start) => {
       const shard = log.shard(0);
       assert.equal(shard.tryAppend({ value: "main:0" }), 0);
-      const dead = start(log.producer({ leaseMs }), { kind: "hang", offsets: 5, shard: 0 });
+      const handle = log.producer({ leaseMs });
       assert.equal(shard.tryAppend({ value: "main:1" }), 1);
+      const dead = start(handle, { kind: "hang", offsets: 5, shard: 0 });
       await dead.next();
       assert.equal(shard.tryAppend({ value: "main:2" }), 7);
       assert.equal(shard.tryAppend({ value: "main:3" }), 8);
