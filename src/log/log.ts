@@ -9,7 +9,7 @@ import { asLogError, LogError } from "../errors.ts";
 import type { Engine, Rung } from "../options.ts";
 import { BatchReader } from "../read/batch_reader.ts";
 import { BlockCache } from "../read/block_cache.ts";
-import type { ReadOptions } from "../read/read_options.ts";
+import { checkReadOptions, type ReadOptions } from "../read/read_options.ts";
 import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
@@ -141,6 +141,7 @@ export class EmbeddedLog implements Log {
 
   batches(options: ReadOptions = {}): AsyncIterableIterator<LogBatch> {
     const views = this.#viewsFor(options);
+    if (options.reverse) throw new TypeError("Cannot read batches in reverse: read() does that");
     if (options.last !== undefined && views.length > 1) {
       throw new TypeError("Cannot read the last batches of all shards: name a shard");
     }
@@ -150,14 +151,9 @@ export class EmbeddedLog implements Log {
   /** The shards that a reader with these options reads. */
   #viewsFor(options: ReadOptions): readonly ShardView[] {
     this.#assertOpen();
-    checkReadOptions(options);
     if (options.shard !== undefined) this.#shardAt(options.shard);
     const views = options.shard === undefined ? this.#views : [this.#views[options.shard]];
-    if (typeof options.from === "number" && views.length > 1) {
-      throw new TypeError(
-        "Cannot read from an offset on all shards: name a shard, or give an array of offsets by shard",
-      );
-    }
+    checkReadOptions(options, views.length);
     return views;
   }
 
@@ -234,13 +230,4 @@ function bytesOf(key: BytesInput): Uint8Array {
   if (typeof key === "string") return utf8.encode(key);
   if (key instanceof Uint8Array) return key;
   throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
-}
-
-function checkReadOptions(options: ReadOptions): void {
-  for (const name of ["last", "limit"] as const) {
-    const value = options[name];
-    if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) {
-      throw new RangeError(`Cannot read: ${name} must be a whole number from 0, not ${String(value)}`);
-    }
-  }
 }
