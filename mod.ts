@@ -30,7 +30,11 @@ export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserSt
 export type { RecoveryReport } from "./src/log/open_shard.ts";
 export type { ProducerOptions } from "./src/log/producers.ts";
 export type { DirectIo, OpenOptions, Rung, SignalOptions } from "./src/options.ts";
-export type { ReadOptions } from "./src/read/read_options.ts";
+export type { ReadableStreamOptions, WritableStreamOptions } from "./src/log/streams.ts";
+export type { InputOf, RecordOf, TypedRecord, TypedRecordInput, Untyped } from "./src/log/typed_records.ts";
+export type { RecordFilter } from "./src/read/filter.ts";
+export type { RawRange, RawReadOptions } from "./src/read/raw_reader.ts";
+export type { Before, ReadOptions } from "./src/read/read_options.ts";
 export type { RecordCursor } from "./src/read/record_cursor.ts";
 export type { GapEvent } from "./src/read/shard_batches.ts";
 export type { Start } from "./src/read/start.ts";

@@ -5,6 +5,7 @@
  */
 import type { RecordInput } from "../batch/record_input.ts";
 import { BACKPRESSURE, type Shard } from "../shard/shard_types.ts";
+import { untilAborted } from "./aborting.ts";
 
 /** Hands records to a shard; nobody overtakes one who waits. */
 export class AppendQueue {
@@ -28,7 +29,7 @@ export class AppendQueue {
     void settled.then(() => {
       if (this.#last === settled) this.#last = undefined;
     });
-    return signal === undefined ? task : untilAborted(task, signal);
+    return untilAborted(task, signal);
   }
 
   async #takeWhenThereIsRoom(record: RecordInput, signal: AbortSignal | undefined): Promise<number> {
@@ -39,13 +40,4 @@ export class AppendQueue {
       await this.#shard.writable(signal === undefined ? {} : { signal });
     }
   }
-}
-
-/** The task, or the signal's reason as soon as it is given: also while others are still in front. */
-function untilAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    task.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -6,9 +6,10 @@
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import { asLogError, LogError } from "../errors.ts";
-import type { Engine, Rung } from "../options.ts";
+import type { Engine, Rung, SignalOptions } from "../options.ts";
 import { BatchReader } from "../read/batch_reader.ts";
 import { BlockCache } from "../read/block_cache.ts";
+import { type RawRange, RawReader, type RawReadOptions } from "../read/raw_reader.ts";
 import { checkReadOptions, type ReadOptions } from "../read/read_options.ts";
 import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
@@ -18,6 +19,7 @@ import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { VfsLock } from "../vfs.ts";
+import { untilAborted } from "./aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
 import type { FlushTimer } from "./flush_timer.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
@@ -25,6 +27,7 @@ import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
 import { shardOfKey } from "./partitioner.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
+import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "./streams.ts";
 import { ScannedUserStream } from "./user_stream.ts";
 
 /** Everything an open log is made of. */
@@ -72,13 +75,8 @@ export class EmbeddedLog implements Log {
   }
 
   async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
-    this.#assertOpen();
     options.signal?.throwIfAborted();
-    if (typeof record !== "object" || record === null) {
-      throw new TypeError("Cannot append a record: it must be an object");
-    }
-    const { key } = record;
-    const shard = key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
+    const shard = this.#shardOfRecord(record);
     const taken = this.#queues[shard.id].take(record, options.signal);
     const offset = typeof taken === "number" ? taken : await taken;
     await shard.acknowledged(offset, options.durability ?? this.#parts.durability, options);
@@ -120,7 +118,32 @@ export class EmbeddedLog implements Log {
     return new RecordReader(views, options, this.#parts.engine.codecs, undefined, this.#blocks);
   }
 
-  async get({ shard, offset }: RecordPlace): Promise<LogRecord | undefined> {
+  toReadableStream({ highWaterMark, ...options }: ReadableStreamOptions = {}): ReadableStream<LogRecord> {
+    return readableOf(this.read(options), highWaterMark);
+  }
+
+  toWritableStream(options: WritableStreamOptions = {}): WritableStream<RecordInput> {
+    this.#assertOpen();
+    return writableOf({
+      take: (record, signal) => this.#queues[this.#shardOfRecord(record).id].take(record, signal),
+      flush: (rung, options) => this.flush(rung, options),
+    }, options);
+  }
+
+  readRaw(options: RawReadOptions = {}): AsyncIterableIterator<RawRange> {
+    this.#assertOpen();
+    if (options.shard === undefined && this.shards.length > 1) {
+      throw new TypeError("Cannot read ranges of batches: name a shard, this log has several");
+    }
+    return new RawReader(this.#views[this.#shardAt(options.shard ?? 0).id], options, this.#parts.engine.codecs);
+  }
+
+  async get(place: RecordPlace, { signal }: SignalOptions = {}): Promise<LogRecord | undefined> {
+    signal?.throwIfAborted();
+    return await untilAborted(this.#get(place), signal);
+  }
+
+  async #get({ shard, offset }: RecordPlace): Promise<LogRecord | undefined> {
     this.#assertOpen();
     if (shard === undefined && this.shards.length > 1) {
       throw new TypeError("Cannot get a record: name its shard, this log has several");
@@ -157,11 +180,11 @@ export class EmbeddedLog implements Log {
     return views;
   }
 
-  async flush(rung: Rung = this.#parts.durability): Promise<void> {
+  async flush(rung: Rung = this.#parts.durability, { signal }: SignalOptions = {}): Promise<void> {
     this.#assertOpen();
-    const results = await Promise.allSettled(
-      this.shards.filter((shard) => shard.state !== "readOnly").map((shard) => shard.flush(rung)),
-    );
+    signal?.throwIfAborted();
+    const flushes = this.shards.filter((shard) => shard.state !== "readOnly").map((shard) => shard.flush(rung));
+    const results = await untilAborted(Promise.allSettled(flushes), signal);
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
@@ -186,6 +209,16 @@ export class EmbeddedLog implements Log {
       results.push({ status: "rejected", reason: asLogError(error, `close the log in ${this.directory}`) });
     }
     for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** Where `append` puts a record. */
+  #shardOfRecord(record: RecordInput): ShardWriter | ReadOnlyShard {
+    this.#assertOpen();
+    if (typeof record !== "object" || record === null) {
+      throw new TypeError("Cannot append a record: it must be an object");
+    }
+    const { key } = record;
+    return key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
   }
 
   /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */

@@ -3,15 +3,17 @@
  *
  * @module
  */
-import type { BytesInput, RecordInput } from "../batch/record_input.ts";
+import type { BytesInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import type { Rung, SignalOptions } from "../options.ts";
+import type { RawRange, RawReadOptions } from "../read/raw_reader.ts";
 import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
-import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import type { RecoveryReport } from "./open_shard.ts";
 import type { ProducerOptions } from "./producers.ts";
+import type { ReadableStreamOptions, WritableStreamOptions } from "./streams.ts";
+import type { InputOf, RecordOf, Untyped } from "./typed_records.ts";
 
 /** Options of {@linkcode Log.append}. */
 export interface AppendOptions extends SignalOptions {
@@ -50,17 +52,20 @@ export interface UserReadOptions extends SignalOptions {
 }
 
 /** The records of one key. */
-export interface UserStream {
+export interface UserStream<T = Untyped> {
   /** Reads them in the order of their offsets. */
-  read(options?: UserReadOptions): AsyncIterableIterator<LogRecord>;
+  read(options?: UserReadOptions): AsyncIterableIterator<RecordOf<T>>;
   /** How many there are. */
   count(): Promise<number>;
   /** The newest. */
-  head(): Promise<LogRecord | undefined>;
+  head(): Promise<RecordOf<T> | undefined>;
 }
 
-/** An open log. */
-export interface Log extends AsyncDisposable {
+/**
+ * An open log. `Log` alone takes and hands out bytes; `Log<Message>` is one with a codec, see `docs/reading.md`: its records have a
+ * `message` of type `T`, and `append` takes one of type `In`.
+ */
+export interface Log<T = Untyped, In = T> extends AsyncDisposable {
   /** Where its files are, as given to `openLog`. */
   readonly directory: string;
   /** Kafka topic name; the shards' directories bear it. */
@@ -75,7 +80,7 @@ export interface Log extends AsyncDisposable {
    * @throws {LogError} `POISONED`, `CLOSED`, `READ_ONLY`, `RECORD_TOO_LARGE`, `DISK_FULL`, `IO`
    * @throws {TypeError} where a field has a wrong type.
    */
-  append(record: RecordInput, options?: AppendOptions): Promise<Appended>;
+  append(record: InputOf<In>, options?: AppendOptions): Promise<Appended>;
   /**
    * A shard by number.
    *
@@ -85,13 +90,58 @@ export interface Log extends AsyncDisposable {
   /** The shard of a key, as Kafka's default partitioner has it. */
   shardFor(key: BytesInput): Shard;
   /** The records of one key. */
-  user(key: BytesInput): UserStream;
+  user(key: BytesInput): UserStream<T>;
   /**
    * Reads records. Only what is published is seen, never part of a batch.
    *
    * @throws {LogError} from the iterator: `OFFSET_OUT_OF_RANGE`, `CORRUPT_BATCH`, `UNSUPPORTED`, `CLOSED`, `IO`
    */
-  read(options?: ReadOptions): AsyncIterableIterator<LogRecord>;
+  read(options?: ReadOptions): AsyncIterableIterator<RecordOf<T>>;
+  /**
+   * The records of {@linkcode Log.read} as a Web Stream, read as they are asked for: at most `highWaterMark` wait in it. Cancelling it
+   * ends the reader.
+   *
+   * @example
+   * ```ts
+   * import { openLog } from "@bimip/log";
+   *
+   * const log = await openLog("./data/stream-example");
+   * const writer = log.toWritableStream().getWriter();
+   * for (const value of ["a", "b"]) await writer.write({ value });
+   * await writer.close();
+   * for await (const record of log.toReadableStream()) console.log(record.text());
+   * await log.close();
+   * ```
+   *
+   * @throws {RangeError} where `highWaterMark` is no number from 0; and what `read` throws.
+   */
+  toReadableStream(options?: ReadableStreamOptions): ReadableStream<RecordOf<T>>;
+  /**
+   * A Web Stream whose records are appended. A write resolves when the log has taken its record, and waits for room where there is
+   * none; closing flushes. What was taken before it is aborted stays. A record that is refused, and a shard that fails, make it fail
+   * with the error of `append`.
+   *
+   * @throws {RangeError} where an option is out of range.
+   */
+  toWritableStream(options?: WritableStreamOptions): WritableStream<InputOf<In>>;
+  /**
+   * Reads one shard as it is stored: ranges of whole batches, each checked, none decoded. For mirrors and backups.
+   *
+   * @example
+   * ```ts
+   * import { openLog } from "@bimip/log";
+   *
+   * const log = await openLog("./data/raw-example");
+   * await log.append({ value: "hi" });
+   * for await (const range of log.readRaw({ from: 0 })) console.log(range.baseOffset, range.nextOffset, range.bytes.length);
+   * await log.close();
+   * ```
+   *
+   * @throws {TypeError} where the shard is missing on a log with several.
+   * @throws {RangeError} where an option is out of range.
+   * @throws {LogError} from the iterator: `OFFSET_OUT_OF_RANGE`, `CORRUPT_BATCH`, `CLOSED`, `IO`
+   */
+  readRaw(options?: RawReadOptions): AsyncIterableIterator<RawRange>;
   /**
    * Reads one record. Up to 16 MiB of what such reads, and reads with a small `limit`, found lately are kept in memory.
    *
@@ -101,7 +151,7 @@ export interface Log extends AsyncDisposable {
    * @throws {RangeError} where there is no such shard.
    * @throws {TypeError} where the offset is no whole number, or the shard is missing.
    */
-  get(place: RecordPlace): Promise<LogRecord | undefined>;
+  get(place: RecordPlace, options?: SignalOptions): Promise<RecordOf<T> | undefined>;
   /**
    * Reads whole batches, each checked once, and their records through a cursor: several times as fast as {@linkcode Log.read},
    * which makes an object for each record. Without `shard`, one shard after the other; `follow` then goes round again. Up to
@@ -140,7 +190,7 @@ export interface Log extends AsyncDisposable {
    */
   fence(producer: ProducerHandle): void;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */
-  flush(rung?: Rung): Promise<void>;
+  flush(rung?: Rung, options?: SignalOptions): Promise<void>;
   /**
    * Flushes, syncs, marks the log clean, ends followers, gives the lock back. Closing twice does nothing more.
    *

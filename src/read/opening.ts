@@ -102,10 +102,10 @@ async function endOf(view: ShardView, options: ReadOptions, opening: OpeningOpti
 }
 
 /** The offset of the first record at or behind `start`; the end where there is none. */
-async function firstOffset(
+export async function firstOffset(
   view: ShardView,
   start: CursorStart,
-  { codecs, isGivenUp }: OpeningOptions,
+  { codecs, isGivenUp }: Pick<OpeningOptions, "codecs" | "isGivenUp">,
   skips: boolean,
 ): Promise<number> {
   const cursor = new ShardCursor(view, { ...start, codecs, onGap: skips ? () => {} : undefined, isGivenUp });

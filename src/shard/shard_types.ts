@@ -71,5 +71,5 @@ export interface Shard {
    *
    * @returns The exclusive end now on that rung.
    */
-  flush(rung?: Rung): Promise<number>;
+  flush(rung?: Rung, options?: SignalOptions): Promise<number>;
 }

@@ -134,10 +134,11 @@ export class ShardWriter implements Shard, Flushable {
     await this.#reached(offset + 1, rung, options.signal);
   }
 
-  async flush(rung: Rung = this.#context.durability): Promise<number> {
+  async flush(rung: Rung = this.#context.durability, { signal }: SignalOptions = {}): Promise<number> {
+    signal?.throwIfAborted();
     if (this.#refusal !== undefined) throw this.#refusal;
     this.requestFlush();
-    await this.#reached(this.nextOffset, rung);
+    await this.#reached(this.nextOffset, rung, signal);
     return rung === "disk" ? this.synced : this.written;
   }
 

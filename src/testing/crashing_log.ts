@@ -9,7 +9,9 @@ import type { ProducerHandle } from "../claims/handle.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
 import type { ProducerOptions } from "../log/producers.ts";
-import type { Rung } from "../options.ts";
+import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../log/streams.ts";
+import type { Rung, SignalOptions } from "../options.ts";
+import type { RawRange, RawReadOptions } from "../read/raw_reader.ts";
 import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
@@ -82,8 +84,28 @@ export class CrashingLog implements MemoryLog {
     return new CrashingReader(this.#log.read(options), this.#life);
   }
 
-  get(place: RecordPlace): Promise<LogRecord | undefined> {
-    return this.#life.guard(() => this.#log.get(place));
+  toReadableStream({ highWaterMark, ...options }: ReadableStreamOptions = {}): ReadableStream<LogRecord> {
+    return readableOf(this.read(options), highWaterMark);
+  }
+
+  toWritableStream(options: WritableStreamOptions = {}): WritableStream<RecordInput> {
+    this.#life.assertAlive();
+    const writer = this.#log.toWritableStream(options).getWriter();
+    // It says so itself to whoever writes.
+    writer.closed.catch(() => {});
+    return writableOf({
+      take: (record) => this.#life.guard(() => writer.write(record)),
+      flush: () => this.#life.guard(() => writer.close()),
+    }, options);
+  }
+
+  readRaw(options?: RawReadOptions): AsyncIterableIterator<RawRange> {
+    this.#life.assertAlive();
+    return new CrashingReader(this.#log.readRaw(options), this.#life);
+  }
+
+  get(place: RecordPlace, options?: SignalOptions): Promise<LogRecord | undefined> {
+    return this.#life.guard(() => this.#log.get(place, options));
   }
 
   batches(options?: ReadOptions): AsyncIterableIterator<LogBatch> {
@@ -101,8 +123,8 @@ export class CrashingLog implements MemoryLog {
     this.#log.fence(producer);
   }
 
-  flush(rung?: Rung): Promise<void> {
-    return this.#life.guard(() => this.#log.flush(rung));
+  flush(rung?: Rung, options?: SignalOptions): Promise<void> {
+    return this.#life.guard(() => this.#log.flush(rung, options));
   }
 
   close(): Promise<void> {
