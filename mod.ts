@@ -19,6 +19,8 @@ import { systemClock, systemRandom } from "./adapters/system.ts";
 import type { Log } from "./src/log/log_types.ts";
 import { openWith } from "./src/log/open.ts";
 import type { OpenOptions } from "./src/options.ts";
+import type { Codec } from "./src/typed/codec.ts";
+import { assertCodec, typed } from "./src/typed/typed.ts";
 
 export { BatchBuilder, type BatchBuilderOptions } from "./src/batch/batch_builder.ts";
 export type { Codecs, Compression } from "./src/batch/codecs.ts";
@@ -41,6 +43,14 @@ export type { Start } from "./src/read/start.ts";
 export type { LogBatch } from "./src/read/stored_batch.ts";
 export type { LogRecord } from "./src/read/stored_record.ts";
 export type { Verdict } from "./src/recovery/analyse.ts";
+export { type Codec, json, type JsonOptions, SchemaError, text } from "./src/typed/codec.ts";
+export type {
+  StandardIssue,
+  StandardResult,
+  StandardSchema,
+  StandardSchemaProps,
+} from "./src/typed/standard_schema.ts";
+export { typed } from "./src/typed/typed.ts";
 export { BACKPRESSURE, type Shard, type ShardState } from "./src/shard/shard_types.ts";
 export type {
   Clock,
@@ -58,6 +68,19 @@ export type {
 } from "./src/vfs.ts";
 
 /**
+ * Opens a log whose records have messages of a type: {@linkcode typed} with the log that is opened.
+ *
+ * @param directory Path, or a `file:` URL.
+ * @param options See {@linkcode OpenOptions}; `codec` is between the messages and the values of records.
+ * @returns The open log.
+ * @throws {LogError} the codes of opening without a codec.
+ * @throws {TypeError} where `codec` is none.
+ */
+export async function openLog<T, In = T>(
+  directory: string | URL,
+  options: OpenOptions & { codec: Codec<T, In> },
+): Promise<Log<T, In>>;
+/**
  * Opens the log in a directory, and creates it where there is none. One writer at a time; after a crash the data is checked
  * and a torn tail is cut off (see `log.recovery`).
  *
@@ -67,14 +90,21 @@ export type {
  * @throws {LogError} `LOCKED`, `NOT_A_LOG`, `FORMAT_TOO_NEW`, `CONFLICT`, `DATA_LOSS`, `CORRUPT_FILE`, `DISK_FULL`, `IO`
  * @throws {RangeError} where an option is out of range.
  */
-export async function openLog(directory: string | URL, options: OpenOptions = {}): Promise<Log> {
+export async function openLog(directory: string | URL, options?: OpenOptions): Promise<Log>;
+export async function openLog(
+  directory: string | URL,
+  options: OpenOptions & { codec?: Codec<unknown> } = {},
+): Promise<Log | Log<unknown>> {
+  const { codec } = options;
+  if (codec !== undefined) assertCodec(codec);
   const engine = {
     vfs: options.vfs ?? runtimeVfs(),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     codecs: options.codecs ?? runtimeCodecs,
   };
-  return await openWith(engine, pathOf(directory), options);
+  const log = await openWith(engine, pathOf(directory), options);
+  return codec === undefined ? log : typed(log, codec);
 }
 
 function pathOf(directory: string | URL): string {

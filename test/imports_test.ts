@@ -20,6 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/shard/"],
   ["src/read/"],
   ["src/log.ts", "src/log/"],
+  ["src/typed/"],
   ["src/producer/"],
   ["src/verify/"],
 ];
