@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type GapEvent, type Log, LogError, type LogRecord, type OpenOptions, type ReadOptions } from "../../mod.ts";
 import { announceSeed, makeRandom } from "../fixtures/seed.ts";
-import { reopen, take, until, useDirectory } from "../helpers.ts";
-import { batchesOf, flip, indexOf } from "../recovery/damage.ts";
+import { fails, reopen, take, until, useDirectory } from "../helpers.ts";
+import { batchesOf, flip, indexOf, logFiles } from "../recovery/damage.ts";
+import { replaceBatch, reseal } from "./foreign.ts";
 import { type Kept, mergeHeads } from "./selection_model.ts";
 
 const seed = announceSeed("merged damage");
@@ -169,4 +170,104 @@ describe("damage in some shards", () => {
         assert.ok(seen >= COUNT - (last.last - last.first + 1), `only ${seen} records`);
       });
     }));
+
+  it("at the end of a shard lets a reader finish what the others had when it was found, and no more", () =>
+    useDirectory(async (directory) => {
+      await reopen(directory, { ...OPTIONS, shards: 2 }, async (log) => {
+        for (let i = 0; i < 10; i++) {
+          take(log.shard(0), { value: `early ${i}`, timestamp: i });
+          take(log.shard(1), { value: `late ${i}`, timestamp: 1000 + i });
+          if (i === 4) await log.flush();
+        }
+      });
+      const [file] = readdirSync(join(directory, "log-0")).filter((name) => name.endsWith(".log"));
+      const path = join(directory, "log-0", file);
+      flip(path, batchesOf(path)[1].position + 70);
+      await reopen(directory, { ...OPTIONS, shards: 2 }, async (log) => {
+        const records = log.read({ follow: true });
+        // The five that are readable of shard 0, and the first of shard 1: by then the damage was found.
+        for (let i = 0; i < 6; i++) assert.equal((await records.next()).value.shard, i < 5 ? 0 : 1);
+        for (let i = 0; i < 50; i++) take(log.shard(1), { value: "later", timestamp: 2000 + i });
+        await log.flush();
+        for (let i = 1; i < 10; i++) assert.equal((await records.next()).value.offset, i);
+        await fails("CORRUPT_BATCH", () => records.next());
+        assert.equal((await records.next()).done, true);
+      });
+    }));
 });
+
+describe("reading newest first over damage", () => {
+  it("goes back a piece at a time also where no index divides the log", () =>
+    useDirectory(async (directory) => {
+      const count = 8000;
+      await reopen(directory, { topic: "log", batchBytes: 10_000 }, async (log) => {
+        for (let i = 0; i < count; i++) {
+          if (log.shard(0).nextOffset % 1000 === 0) await log.flush();
+          take(log.shard(0), { value: `0/${i} `.padEnd(500, "."), timestamp: i });
+        }
+      });
+      const [file] = logFiles(directory);
+      const batch = batchesOf(file)[1];
+      flip(file, batch.position + 70);
+      rmSync(indexOf(file));
+      await reopen(directory, { readOnly: true }, async (log) => {
+        const { records, gaps } = await outcome(log, { reverse: true, onCorrupt: "skip" });
+        assert.deepEqual(gaps.map(({ from, to }) => [from, to]), [[batch.first, batch.last]]);
+        const offsets = Array.from({ length: count }, (_, i) => count - 1 - i);
+        assert.deepEqual(
+          records.map(({ offset }) => offset),
+          offsets.filter((offset) => offset < batch.first || offset > batch.last),
+        );
+        const few = await outcome(log, { reverse: true, limit: 3, before: batch.last + 3 });
+        assert.deepEqual(few.records.map(({ offset }) => offset), [batch.last + 2, batch.last + 1]);
+        assert.deepEqual(few.error?.range, [batch.first, batch.last]);
+      });
+    }));
+
+  it("hands out what can be decoded of a batch that lies about the rest", () =>
+    useDirectory(async (directory) => {
+      await reopen(directory, { topic: "log", batchBytes: 800 }, (log) => {
+        for (let i = 0; i < 60; i++) take(log.shard(0), { value: `0/${i} `.padEnd(100, "."), timestamp: i });
+      });
+      const [file] = logFiles(directory);
+      const batch = batchesOf(file)[2];
+      // The offset of a record in the middle of it, under a right checksum.
+      const content = readFileSync(file);
+      const middle = batch.first + 3;
+      flip(file, content.indexOf(`0/${middle} `) - 4, 1);
+      reseal(file, batch);
+      await reopen(directory, { readOnly: true }, async (log) => {
+        const forward = await outcome(log, { onCorrupt: "skip" });
+        const back = await outcome(log, { reverse: true, onCorrupt: "skip" });
+        assert.equal(forward.gaps.length, 1);
+        assert.deepEqual(back.records, forward.records.toReversed());
+        assert.deepEqual(offsetsIn(back.gaps), offsetsIn(forward.gaps));
+        assert.ok(forward.records.some(({ offset }) => offset === batch.first), "the first of it can be decoded");
+        const stopped = await outcome(log, { reverse: true });
+        assert.deepEqual(stopped.records.map(({ offset }) => offset), offsetsBehind(batch.last, 60));
+        assert.equal(stopped.error?.range?.[1], batch.last);
+      });
+    }));
+
+  it("takes compacted batches for what they are", () =>
+    useDirectory(async (directory) => {
+      await reopen(directory, { topic: "log", batchBytes: 800 }, (log) => {
+        for (let i = 0; i < 60; i++) take(log.shard(0), { value: `0/${i} `.padEnd(100, "."), timestamp: i });
+      });
+      const [file] = logFiles(directory);
+      const batch = batchesOf(file)[2];
+      replaceBatch(file, batch, [1, 4], 5000);
+      await reopen(directory, { readOnly: true }, async (log) => {
+        const forward = (await Array.fromAsync(log.read())).map(({ offset }) => offset);
+        const back = (await Array.fromAsync(log.read({ reverse: true }))).map(({ offset }) => offset);
+        assert.deepEqual(back, forward.toReversed());
+        assert.equal(forward.length, 60 - (batch.last - batch.first + 1) + 2);
+        assert.ok(forward.includes(batch.first + 4));
+      });
+    }));
+});
+
+/** From the last one down to the first behind `offset`. */
+function offsetsBehind(offset: number, count: number): number[] {
+  return Array.from({ length: count - offset - 1 }, (_, i) => count - 1 - i);
+}
