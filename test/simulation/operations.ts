@@ -2,7 +2,7 @@
 import type { Rung } from "../../src/options.ts";
 import { BACKPRESSURE, type Shard } from "../../src/shard/shard_types.ts";
 import { type Made, pack } from "./records.ts";
-import { follow, openBeside, readByTime, readMerged, readRange, readUser } from "./reading.ts";
+import { follow, openBeside, readByTime, readMerged, readRange, readSelected, readUser } from "./reading.ts";
 import type { Simulation, Waiting } from "./simulation.ts";
 import { ensure } from "./violation.ts";
 
@@ -136,13 +136,14 @@ const OPERATIONS: readonly (readonly [weight: number, name: string, run: Operati
   [2, "writable", writable],
   [5, "readRange", readRange],
   [1, "readMerged", readMerged],
+  [1, "readSelected", readSelected],
   [1, "readUser", readUser],
   [1, "readByTime", readByTime],
   [1, "follow", follow],
   [1, "openBeside", openBeside],
 ];
 /** They compare more than a disk that does not keep its word can promise. */
-const HONEST_ONLY: readonly string[] = ["readMerged", "readUser", "readByTime", "follow", "openBeside"];
+const HONEST_ONLY: readonly string[] = ["readMerged", "readSelected", "readUser", "readByTime", "follow", "openBeside"];
 const WEIGHT = OPERATIONS.reduce((sum, [weight]) => sum + weight, 0);
 
 /** Does one operation. */
