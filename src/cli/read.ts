@@ -116,7 +116,7 @@ function checkQuery({ shard, from, before, user }: Query, log: Log): void {
     throw new UsageError(`there is no shard ${shard}: ${range}`);
   }
   if (count === 1 || shard !== undefined || user !== undefined) return;
-  for (const [option, place] of [["from", from], ["before", before]] as const) {
+  for (const [option, place] of Object.entries({ from, before })) {
     if (typeof place !== "number") continue;
     throw new UsageError(
       `--${option} ${place} needs --shard, because this log has ${count} shards with offsets of their own`,

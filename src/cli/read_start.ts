@@ -17,7 +17,7 @@ const ISO_TIME = /^[+-]?\d{4,6}-\d\d(-\d\d)?(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d
  */
 export function parseStart(text: string): Exclude<Start, readonly number[]> {
   if (text === "earliest" || text === "latest") return text;
-  return parsePlace("from", text, "an offset, earliest, latest or a time");
+  return parsePlace(text, "an offset, earliest, latest or a time", "from");
 }
 
 /**
@@ -26,10 +26,10 @@ export function parseStart(text: string): Exclude<Start, readonly number[]> {
  * @throws {UsageError} where it is none of them.
  */
 export function parseEnd(text: string): number | Date {
-  return parsePlace("before", text, "an offset or a time");
+  return parsePlace(text, "an offset or a time", "before");
 }
 
-function parsePlace(option: string, text: string, kinds: string): number | Date {
+function parsePlace(text: string, kinds: string, option: string): number | Date {
   if (/^\d+$/.test(text)) {
     const offset = Number(text);
     if (Number.isSafeInteger(offset)) return offset;

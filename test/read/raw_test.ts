@@ -1,7 +1,7 @@
 /** Ranges of batches as they are stored. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BatchBuilder, type Log, openLog, type OpenOptions, type RawRange, type RawReadOptions } from "../../mod.ts";
@@ -9,6 +9,7 @@ import { batchFault, readHeader } from "../../src/batch/format.ts";
 import { announceSeed } from "../fixtures/seed.ts";
 import { fails, reopen, take, useDirectory, useLog } from "../helpers.ts";
 import { batchesOf, flip, logFiles } from "../recovery/damage.ts";
+import { reseal } from "./foreign.ts";
 
 announceSeed("raw");
 const OPTIONS: OpenOptions = { topic: "log", batchBytes: 800, segmentBytes: 8000, flushIntervalMs: Infinity };
@@ -122,6 +123,24 @@ describe("ranges of batches", () => {
       await log.close();
       await run;
       assert.deepEqual(concat(parts), concat(logFiles(directory).map((file) => readFileSync(file))));
+    }));
+
+  it("have the batches that no record comes of, too", () =>
+    useClosed(60, async (directory, files) => {
+      const [, batch] = batchesOf(files[0]);
+      const content = new Uint8Array(readFileSync(files[0]));
+      // The control bit of its attributes.
+      content[batch.position + 22] |= 0x20;
+      writeFileSync(files[0], content);
+      reseal(files[0], batch);
+      await reopen(directory, { readOnly: true }, async (log) => {
+        const read = await Array.fromAsync(log.read());
+        assert.equal(read.length, 60 - (batch.last - batch.first + 1));
+        const bytes = concat((await ranges(log)).map(({ bytes }) => bytes));
+        assert.deepEqual(bytes, concat(files.map((file) => readFileSync(file))));
+        const [first] = await ranges(log, { from: batch.first, maxBytes: 1 });
+        assert.deepEqual([first.baseOffset, first.nextOffset], [batch.first, batch.last + 1]);
+      });
     }));
 
   it("stop at damage behind everything in front of it, or go on behind it", () =>
