@@ -118,10 +118,15 @@ describe("read", () => {
   it("selects by offset, time, number and user", async () => {
     const directory = temporaryLog();
     await writeTen(directory);
-    await Promise.all(SELECTIONS.map(async ({ words, expected }) => {
-      const ending = await run(["read", directory, ...words]);
-      assert.deepEqual(ending, { code: 0, signal: null, stdout: expected, stderr: "" }, words.join(" "));
-    }));
+    // A few at a time: each is a process that has to be done within its time.
+    for (let first = 0; first < SELECTIONS.length; first += 6) {
+      await Promise.all(
+        SELECTIONS.slice(first, first + 6).map(async ({ words, expected }) => {
+          const ending = await run(["read", directory, ...words]);
+          assert.deepEqual(ending, { code: 0, signal: null, stdout: expected, stderr: "" }, words.join(" "));
+        }),
+      );
+    }
   });
 
   it("prints text, base64, null and headers as JSON", async () => {
