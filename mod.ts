@@ -27,8 +27,11 @@ export type { ProducerHandle } from "./src/claims/handle.ts";
 export type { BytesInput, HeadersInput, RecordInput } from "./src/batch/record_input.ts";
 export { LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.ts";
 export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserStream } from "./src/log/log_types.ts";
+export type { Guarantee } from "./src/log/guarantee.ts";
 export type { RecoveryReport } from "./src/log/open_shard.ts";
 export type { ProducerOptions } from "./src/log/producers.ts";
+export type { ConsumerStats, LogStats, ShardStats, StatsCounts } from "./src/log/stats.ts";
+export { prometheusText } from "./src/log/stats_text.ts";
 export type { DirectIo, OpenOptions, Rung, SignalOptions } from "./src/options.ts";
 export type { ReadOptions } from "./src/read/read_options.ts";
 export type { RecordCursor } from "./src/read/record_cursor.ts";
@@ -37,6 +40,9 @@ export type { Start } from "./src/read/start.ts";
 export type { LogBatch } from "./src/read/stored_batch.ts";
 export type { LogRecord } from "./src/read/stored_record.ts";
 export type { Verdict } from "./src/recovery/analyse.ts";
+export type { Latency, LatencyBucket } from "./src/telemetry/histogram.ts";
+export type { LogCall, Logger } from "./src/telemetry/logger.ts";
+export type { LastError } from "./src/telemetry/shard_telemetry.ts";
 export { BACKPRESSURE, type Shard, type ShardState } from "./src/shard/shard_types.ts";
 export type {
   Clock,
@@ -47,6 +53,7 @@ export type {
   OpenFileOptions,
   OpenMode,
   Random,
+  StorageInfo,
   TimerHandle,
   Vfs,
   VfsFile,

@@ -10,8 +10,10 @@ import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
+import type { Guarantee } from "./guarantee.ts";
 import type { RecoveryReport } from "./open_shard.ts";
 import type { ProducerOptions } from "./producers.ts";
+import type { LogStats } from "./stats.ts";
 
 /** Options of {@linkcode Log.append}. */
 export interface AppendOptions extends SignalOptions {
@@ -139,6 +141,31 @@ export interface Log extends AsyncDisposable {
    * it holds is lost, and its calls reject.
    */
   fence(producer: ProducerHandle): void;
+  /**
+   * What the log counts about itself since it was opened: plain data, made when asked for. Cheap: some microseconds a shard. Works on
+   * a closed log, too.
+   *
+   * @example
+   * ```ts
+   * import { openLog } from "@bimip/log";
+   *
+   * const log = await openLog("./data/stats-example");
+   * await log.append({ value: "hi" });
+   * const { messages, flushLatency } = log.stats().total;
+   * console.log(messages, flushLatency.p99Ms);
+   * await log.close();
+   * ```
+   */
+  stats(): LogStats;
+  /** The same as text for Prometheus, in its exposition format 0.0.4. For several logs at once see `prometheusText`. */
+  statsText(): string;
+  /**
+   * What an acknowledgement means here: rung, file system, way of writing, and how long a sync takes. That is measured with a small
+   * file in the log's directory, which is removed again; where the log is open for reading only nothing is written.
+   *
+   * @throws {LogError} `CLOSED`, `DISK_FULL`, `IO`
+   */
+  guarantee(): Promise<Guarantee>;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */
   flush(rung?: Rung): Promise<void>;
   /**

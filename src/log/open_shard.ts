@@ -23,6 +23,8 @@ import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
+import type { Tell } from "../telemetry/logger.ts";
+import { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Vfs } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
@@ -58,6 +60,7 @@ export interface OpenedShard {
   readonly report: RecoveryReport;
   /** Ends followers; for a shard that this program does not write. */
   readonly remote: AnchorPublication | undefined;
+  readonly telemetry: ShardTelemetry;
 }
 
 /**
@@ -70,7 +73,8 @@ export async function openShardForWriting(
   place: ShardPlace,
   acceptDataLoss: boolean,
   writeMode: WriteModeChoice,
-  context: Omit<ShardContext, "id" | "earliest" | "epoch">,
+  context: Omit<ShardContext, "id" | "earliest" | "epoch" | "telemetry">,
+  tell?: Tell,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const started = clock.monotonic();
@@ -84,6 +88,8 @@ export async function openShardForWriting(
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
+  const found = inventory.segments.filter((segment) => segment.base <= end.segment).length;
+  const telemetry = new ShardTelemetry(place.id, found, clock, context.limits.slowSyncMs, tell);
   const committer = new Committer({
     vfs,
     clock,
@@ -94,6 +100,7 @@ export async function openShardForWriting(
     segmentBytes: context.limits.segmentBytes,
     maxUnsyncedBytes: context.limits.maxUnsyncedBytes,
     writeMode,
+    telemetry,
     state: {
       epoch,
       epochStart: end.nextOffset,
@@ -109,13 +116,14 @@ export async function openShardForWriting(
     segmentExists,
     unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
-  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
+  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch, telemetry }, committer);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
   return {
     shard,
     view,
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
+    telemetry,
   };
 }
 
@@ -211,6 +219,7 @@ async function openReadOnly(
     view: new ShardView(vfs, directory, logId, id, holes, publication),
     report: reportOf(id, analysis, undefined, clock.monotonic() - started),
     remote: publication,
+    telemetry: new ShardTelemetry(id, inventory.segments.length, clock),
   };
 }
 

@@ -7,8 +7,10 @@ import type { CrashKind } from "../../adapters/memory.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
+import type { Guarantee } from "../log/guarantee.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
 import type { ProducerOptions } from "../log/producers.ts";
+import type { LogStats } from "../log/stats.ts";
 import type { Rung } from "../options.ts";
 import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
@@ -99,6 +101,18 @@ export class CrashingLog implements MemoryLog {
   fence(producer: ProducerHandle): void {
     this.#life.assertAlive();
     this.#log.fence(producer);
+  }
+
+  stats(): LogStats {
+    return this.#log.stats();
+  }
+
+  statsText(): string {
+    return this.#log.statsText();
+  }
+
+  guarantee(): Promise<Guarantee> {
+    return this.#life.guard(() => this.#log.guarantee());
   }
 
   flush(rung?: Rung): Promise<void> {
