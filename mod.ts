@@ -16,10 +16,12 @@
 import { runtimeCodecs } from "./adapters/codecs.ts";
 import { runtimeVfs } from "./adapters/runtime.ts";
 import { systemClock, systemRandom } from "./adapters/system.ts";
+import type { BackupOptions, BackupReport } from "./src/backup/backup_types.ts";
 import type { Log } from "./src/log/log_types.ts";
 import { openWith } from "./src/log/open.ts";
 import type { OpenOptions } from "./src/options.ts";
 
+export type { BackupOptions, BackupReport, BackupShard } from "./src/backup/backup_types.ts";
 export { BatchBuilder, type BatchBuilderOptions } from "./src/batch/batch_builder.ts";
 export type { Codecs, Compression } from "./src/batch/codecs.ts";
 export type { CodecName } from "./src/batch/format.ts";
@@ -78,6 +80,39 @@ export async function openLog(directory: string | URL, options: OpenOptions = {}
     codecs: options.codecs ?? runtimeCodecs,
   };
   return await openWith(engine, pathOf(directory), options);
+}
+
+/**
+ * Copies a log to another directory, also while another process writes it: nothing of the log is changed, and no lock is taken. See
+ * `log.backup`, which the writing program itself uses.
+ *
+ * @example
+ * ```ts
+ * import { backupLog, openLog } from "@bimip/log";
+ *
+ * const log = await openLog("./data/copied-example"); // this could be another process
+ * await log.append({ value: "hi" });
+ * const { copiedBytes } = await backupLog("./data/copied-example", `./data/copied-${Date.now()}`);
+ * console.log(copiedBytes > 0);
+ * await log.close();
+ * ```
+ *
+ * @param directory The log: a path, or a `file:` URL.
+ * @param out Where the copy goes: must not be there, or be an empty directory.
+ * @throws {LogError} those of `log.backup`, and `NOT_A_LOG`, `FORMAT_TOO_NEW`
+ */
+export async function backupLog(
+  directory: string | URL,
+  out: string | URL,
+  options: BackupOptions = {},
+): Promise<BackupReport> {
+  const target = pathOf(out);
+  const log = await openLog(directory, { readOnly: true, ...(options.signal && { signal: options.signal }) });
+  try {
+    return await log.backup(target, options);
+  } finally {
+    await log.close();
+  }
 }
 
 function pathOf(directory: string | URL): string {

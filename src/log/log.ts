@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import { asLogError, LogError } from "../errors.ts";
@@ -19,6 +20,7 @@ import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { VfsLock } from "../vfs.ts";
 import { AppendQueue } from "./append_queue.ts";
+import { backUpOpened } from "./backup.ts";
 import type { FlushTimer } from "./flush_timer.ts";
 import type { Guarantee } from "./guarantee.ts";
 import { LogInside } from "./log_inside.ts";
@@ -183,6 +185,11 @@ export class EmbeddedLog implements Log {
     } catch (error) {
       throw asLogError(error, `find out what ${this.directory} guarantees`);
     }
+  }
+
+  async backup(out: string, options: BackupOptions = {}): Promise<BackupReport> {
+    this.#assertOpen();
+    return await backUpOpened({ ...this.#parts, vfs: this.#parts.engine.vfs }, out, options);
   }
 
   async flush(rung: Rung = this.#parts.durability): Promise<void> {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
+import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import type { ReadOptions } from "../read/read_options.ts";
@@ -166,6 +167,27 @@ export interface Log extends AsyncDisposable {
    * @throws {LogError} `CLOSED`, `DISK_FULL`, `IO`
    */
   guarantee(): Promise<Guarantee>;
+  /**
+   * Copies the log to another directory while it is written: of each shard everything up to one point, which lies at or behind what was
+   * acknowledged on rung `os` before the call. Finished segments become hard links where possible, so that they take no time and no
+   * space. The copy is a log of its own, with the same id, as after a clean close, and durable.
+   *
+   * @example
+   * ```ts
+   * import { openLog } from "@bimip/log";
+   *
+   * const log = await openLog("./data/backup-example");
+   * await log.append({ value: "hi" });
+   * const { shards } = await log.backup(`./data/backup-example-${Date.now()}`);
+   * console.log(shards[0].nextOffset);
+   * await log.close();
+   * ```
+   *
+   * @param out Must not be there, or be an empty directory. It is made beside it, in `OUT.tmp`, and renamed once it is whole.
+   * @throws {LogError} `CONFLICT` where `out` holds something, `DISK_FULL` before anything is copied where there is too little space,
+   * `CORRUPT_FILE` and `DATA_LOSS` where the log is damaged, `CLOSED`, `IO`
+   */
+  backup(out: string, options?: BackupOptions): Promise<BackupReport>;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */
   flush(rung?: Rung): Promise<void>;
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 import { instanceIds } from "../anchor/anchor.ts";
+import { syncAncestors } from "../backup/ancestors.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import type { Budget } from "../shard/budget.ts";
@@ -214,22 +215,6 @@ async function loadOrCreate(
     await writeManifest(vfs, directory, manifest);
   } else if (missing.length > 0) await vfs.syncDirectory(directory);
   return manifest;
-}
-
-/** A new log's directory, and those above it that came with it, must not vanish at a power loss. */
-async function syncAncestors(vfs: Vfs, directory: string): Promise<void> {
-  let path = directory;
-  while (path !== "/" && path !== "." && path !== "") {
-    const slash = path.lastIndexOf("/");
-    path = slash < 0 ? "." : slash === 0 ? "/" : path.slice(0, slash);
-    try {
-      await vfs.syncDirectory(path);
-    } catch (error) {
-      // Where this program may not even look it has created nothing.
-      if (error instanceof VfsError && error.code === "PERMISSION") return;
-      throw error;
-    }
-  }
 }
 
 function checkAgreement(manifest: Manifest, options: OpenOptions, directory: string): void {

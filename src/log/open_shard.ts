@@ -16,7 +16,8 @@ import { type Inventory, takeInventory } from "../recovery/inventory.ts";
 import { repair } from "../recovery/repair.ts";
 import { restoreIndex } from "../recovery/restore_index.ts";
 import { knownRows } from "../recovery/known_rows.ts";
-import { indexPath } from "../segment/names.ts";
+import { ownFile } from "../recovery/own_file.ts";
+import { indexPath, segmentName } from "../segment/names.ts";
 import { Committer } from "../shard/committer.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
@@ -84,6 +85,8 @@ export async function openShardForWriting(
   if (analysis.problem !== undefined && !acceptDataLoss) throw analysis.problem;
   const { keptAside } = await repair(vfs, inventory, analysis, place.logId, place.instance);
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
+  // It is continued in place, and a backup may have linked it while it was a finished one.
+  if (segmentExists) await ownFile(vfs, place.directory, segmentName(analysis.end.segment));
   const holes = inventory.state?.holes ?? false;
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const earliest = analysis.logStart;

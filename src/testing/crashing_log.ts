@@ -4,6 +4,7 @@
  * @module
  */
 import type { CrashKind } from "../../adapters/memory.ts";
+import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
@@ -113,6 +114,10 @@ export class CrashingLog implements MemoryLog {
 
   guarantee(): Promise<Guarantee> {
     return this.#life.guard(() => this.#log.guarantee());
+  }
+
+  backup(out: string, options?: BackupOptions): Promise<BackupReport> {
+    return this.#life.guard(() => this.#log.backup(out, options));
   }
 
   flush(rung?: Rung): Promise<void> {
