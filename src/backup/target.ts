@@ -32,8 +32,9 @@ export async function prepareTarget(vfs: Vfs, out: string, shards: readonly stri
   await clear(vfs, temporary, shards);
   await vfs.makeDirectory(temporary);
   await writeNew(vfs, `${temporary}/${MARKER_NAME}`, new TextEncoder().encode(MARKER));
-  await vfs.syncDirectory(temporary);
   for (const name of shards) await vfs.makeDirectory(`${temporary}/${name}`);
+  // Where there is a manifest later, everything else is there, too.
+  await vfs.syncDirectory(temporary);
   return temporary;
 }
 
