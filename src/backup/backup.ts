@@ -10,7 +10,7 @@ import { backUpShard, bytesToCopy } from "./backup_shard.ts";
 import type { BackupOptions, BackupReport, BackupShard, BackupSource } from "./backup_types.ts";
 import { Copier } from "./copier.ts";
 import { copyOtherFiles } from "./other_files.ts";
-import { finishTarget, MARKER_NAME, prepareTarget } from "./target.ts";
+import { finishTarget, MARKER_NAME, prepareTarget, type Target } from "./target.ts";
 
 /** Left free beside the copy. */
 const RESERVE_BYTES = 1024 * 1024;
@@ -26,9 +26,18 @@ export interface BackupWork {
 
 /** Copies a log to `out`, which is there, whole and durable, once this resolves; and not there at all before. */
 export async function backUp(work: BackupWork, out: string, options: BackupOptions): Promise<BackupReport> {
-  const { vfs, directory, sources } = work;
   options.signal?.throwIfAborted();
-  const temporary = await prepareTarget(vfs, out, sources.map((source) => source.name));
+  const target = await prepareTarget(work.vfs, out, work.sources.map((source) => source.name));
+  try {
+    return await fill(work, target, out, options);
+  } finally {
+    await target.lock.release();
+  }
+}
+
+async function fill(work: BackupWork, target: Target, out: string, options: BackupOptions): Promise<BackupReport> {
+  const { vfs, directory, sources } = work;
+  const { temporary } = target;
   const mayLink = await canLink(vfs, directory, temporary);
   let totalBytes = 0;
   for (const source of sources) totalBytes += await bytesToCopy(vfs, source, mayLink);
@@ -39,7 +48,7 @@ export async function backUp(work: BackupWork, out: string, options: BackupOptio
   for (const source of sources) shards.push(await backUpShard(copier, source, `${temporary}/${source.name}`));
   await work.writeManifest(temporary);
   options.signal?.throwIfAborted();
-  await finishTarget(vfs, out);
+  await finishTarget(vfs, target, out);
   return { directory: out, shards, linkedBytes: copier.linkedBytes, copiedBytes: copier.copiedBytes };
 }
 

@@ -40,8 +40,7 @@ export async function backUpShard(copier: Copier, source: BackupSource, to: stri
   await copyOtherFiles(vfs, copier, source.directory, to);
   const { end, bases } = await copySegments(copier, source, to);
   // Read behind the end: the epoch of every batch up to it is in the state by now.
-  const slot = await readSlotFile(vfs, `${source.directory}/${STATE_NAME}`, stateIdentity(source.logId, source.shard));
-  const state = slot && readState(slot);
+  const state = await stateOf(vfs, source);
   const earliest = Math.min(Math.max(state?.logStart ?? 0, bases[0] ?? end.nextOffset), end.nextOffset);
   if (state !== undefined) await writeFacts(vfs, source, to, { ...state, logStart: earliest }, end, bases.length > 0);
   else if (bases.length > 0) throw noStateError(source);
@@ -79,7 +78,7 @@ async function copySegments(
   }
   throw new LogError(
     "IO",
-    `Cannot back up shard ${source.shard}: its segments are dropped faster than they can be copied; keep more of them`,
+    `Cannot back up shard ${source.shard}: its segments change faster than they can be copied; try again, or keep more of them`,
     { shard: source.shard },
   );
 }
@@ -90,11 +89,13 @@ async function copySegments(
  */
 async function copyNewestFirst(
   copier: Copier,
-  { directory }: BackupSource,
+  source: BackupSource,
   to: string,
   end: End,
   bases: readonly number[],
 ): Promise<number[]> {
+  const { vfs } = copier;
+  const { directory } = source;
   const copied: number[] = [];
   if (bases[bases.length - 1] !== end.segment) return copied;
   for (let i = bases.length - 1; i >= 0; i--) {
@@ -105,13 +106,35 @@ async function copyNewestFirst(
       else if (isSynced(bases, i)) await copier.linkOrCopy(from, target);
       else await copier.copy(from, target);
     } catch (error) {
-      if (error instanceof VfsError && error.code === "NOT_FOUND") return copied;
-      throw error;
+      if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+      await assertDropped(vfs, source, base, copied[0]);
+      return copied;
     }
     copied.unshift(base);
     await copyIndex(copier, indexPath(directory, base), indexPath(to, base), base === end.segment ? end : undefined);
   }
   return copied;
+}
+
+/**
+ * Retention begins with the oldest, or has said in the state what goes. A segment that vanishes otherwise would be a hole in the copy.
+ *
+ * @param next The segment behind it; `undefined` where it was the last one.
+ */
+async function assertDropped(vfs: Vfs, source: BackupSource, base: number, next: number | undefined): Promise<void> {
+  if (next === undefined || !(await listBases(vfs, source.directory)).some((other) => other < base)) return;
+  if (((await stateOf(vfs, source))?.logStart ?? 0) >= next) return;
+  const file = logPath(source.directory, base);
+  throw new LogError(
+    "CORRUPT_FILE",
+    `Cannot back up shard ${source.shard}: ${file} is missing, while older segments are there; see bimiplog verify`,
+    { shard: source.shard, file },
+  );
+}
+
+async function stateOf(vfs: Vfs, { directory, logId, shard }: BackupSource): Promise<State | undefined> {
+  const slot = await readSlotFile(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+  return slot && readState(slot);
 }
 
 /** Never linked: an index may be changed in place. Without one the copy is as good, and makes its own. */

@@ -184,8 +184,8 @@ export interface Log extends AsyncDisposable {
    * ```
    *
    * @param out Must not be there, or be an empty directory. It is made beside it, in `OUT.tmp`, and renamed once it is whole.
-   * @throws {LogError} `CONFLICT` where `out` holds something, `DISK_FULL` before anything is copied where there is too little space,
-   * `CORRUPT_FILE` and `DATA_LOSS` where the log is damaged, `CLOSED`, `IO`
+   * @throws {LogError} `CONFLICT` where `out` holds something, `LOCKED` where another backup is being made there, `DISK_FULL` before
+   * anything is copied where there is too little space, `CORRUPT_FILE` and `DATA_LOSS` where the log is damaged, `CLOSED`, `IO`
    */
   backup(out: string, options?: BackupOptions): Promise<BackupReport>;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */

@@ -179,7 +179,9 @@ export class ShardWriter implements Shard, Flushable {
   readonly collect = (): void => {
     const { sharing } = this.#waiting;
     if (this.#state !== "open" || sharing === undefined) return;
-    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, sharing.collect());
+    const collected = sharing.collect();
+    if (collected > this.#loop.flushTarget) this.#context.telemetry.flushes++;
+    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, collected);
     this.#loop.syncTarget = Math.max(this.#loop.syncTarget, sharing.syncWanted);
     if (this.written < this.#loop.flushTarget || this.synced < this.#loop.syncTarget) this.#kick();
   };

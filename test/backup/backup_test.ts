@@ -133,7 +133,7 @@ describe("a backup", () => {
         await log.backup(copy);
         assert.ok(extra.every((name) => statSync(join(copy, name)).size === name.length));
         assert.deepEqual(left.filter((name) => existsSync(join(copy, name))), []);
-        assert.deepEqual(namesIn(copy), ["bimip.copy.json", "bimip.json", "log-0", "log-1", "mailer.cursor"]);
+        assert.deepEqual(namesIn(copy), ["bimip.copy.json", "bimip.json", "lock", "log-0", "log-1", "mailer.cursor"]);
       })
     ));
 
@@ -175,6 +175,37 @@ describe("a backup", () => {
 });
 
 describe("a backup is refused", () => {
+  it("where another one is being made at the same place; that one comes to its end", () =>
+    useDirectory((parent) =>
+      useLog(SEGMENTS, async (log) => {
+        await fill(log);
+        const out = join(parent, "copy");
+        const both = await Promise.allSettled([log.backup(out), log.backup(out)]);
+        const failed = both.filter((result) => result.status === "rejected").map(({ reason }) => reason.code);
+        assert.ok(failed.length === 1 && ["LOCKED", "CONFLICT"].includes(failed[0]), failed.join());
+        await expectWhole(out, await records(log));
+      })
+    ));
+
+  it("where a segment vanishes from the middle meanwhile: that is no retention, and would be a hole", () =>
+    useDirectory(async (parent) => {
+      const directory = join(parent, "log");
+      await reopen(directory, { ...SEGMENTS, shards: 1 }, (log) => fill(log));
+      const shard = join(directory, "log-0");
+      const victim = namesIn(shard, ".log").at(-4)!;
+      class Vanishing extends ControlledVfs {
+        link(from: string, to: string): void {
+          rmSync(join(shard, victim), { force: true });
+          return runtimeVfs().link!(from, to) as void;
+        }
+      }
+      const reader = await openLog(directory, { readOnly: true, vfs: new Vanishing() });
+      const error = await fails("CORRUPT_FILE", () => reader.backup(join(parent, "copy")));
+      assert.ok(error.message.includes(victim));
+      await reader.close();
+      assert.equal(existsSync(join(parent, "copy")), false);
+    }));
+
   it("where something is in the way, and changes nothing there", () =>
     useDirectory((parent) =>
       useLog(SEGMENTS, async (log, directory) => {
