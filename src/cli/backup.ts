@@ -41,7 +41,7 @@ async function backup({ args, stdout, interruption }: Context): Promise<number> 
   try {
     report = await backupLog(directory, out, {
       signal: interruption.signal,
-      onProgress: (done, total) => progress.show(`copied ${bytesText(done)} of ${bytesText(total)}`),
+      onProgress: (done, total) => progress.show(`copied ${bytesText(done)} of ${bytesText(total)}`, done / total),
     });
   } finally {
     progress.clear();

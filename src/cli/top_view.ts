@@ -4,10 +4,9 @@
  * @module
  */
 import type { Sample, ShardSample } from "./top_sample.ts";
-import { bytesText, countText } from "./units.ts";
+import { bar, bytesText, countText } from "./units.ts";
 
 const BAR_CELLS = 20;
-const BLOCKS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 const BOLD = "\x1b[1m";
 const GREEN = "\x1b[32m";
 const PLAIN = "\x1b[0m";
@@ -114,10 +113,4 @@ export function screenLines(view: TopView, { columns, rows, hasColor }: Screen):
   const hidden = view.shards.length - shown.length;
   const more = hidden === 0 ? [] : [cut(`and ${hidden} more ${hidden === 1 ? "shard" : "shards"}`)];
   return [...head, ...table, ...more, cut("q ends")].map((line) => line.trimEnd());
-}
-
-/** A bar of at most `cells` characters, in eighths of one. */
-export function bar(part: number, cells: number): string {
-  const eighths = Math.round(Math.min(1, Math.max(0, part)) * cells * 8);
-  return "█".repeat(eighths >> 3) + BLOCKS[eighths & 7];
 }

@@ -1,9 +1,10 @@
 /**
- * Numbers for people.
+ * Numbers for people, also as bars.
  *
  * @module
  */
 
+const BLOCKS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /** Bytes in the unit that gives at most three digits before the point: `1.2 MB`. */
@@ -20,4 +21,10 @@ export function bytesText(bytes: number): string {
 /** A whole number with thin groups of three: `12,345`. */
 export function countText(count: number): string {
   return Math.round(count).toString().replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** A bar of at most `cells` characters, in eighths of one. */
+export function bar(part: number, cells: number): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, part)) * cells * 8);
+  return "█".repeat(eighths >> 3) + BLOCKS[eighths & 7];
 }

@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { describe, it } from "node:test";
 import type { Sample, ShardSample } from "../../src/cli/top_sample.ts";
-import { bar, compare, plainLine, screenLines } from "../../src/cli/top_view.ts";
-import { bytesText, countText } from "../../src/cli/units.ts";
+import { compare, plainLine, screenLines } from "../../src/cli/top_view.ts";
+import { bar, bytesText, countText } from "../../src/cli/units.ts";
 import { COMMAND, linesOf, Program, run, temporaryLog } from "./program.ts";
 
 const LOG = { directory: "data/chat", topic: "chat", writer: "process 7 (node 26)" };
