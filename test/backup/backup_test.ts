@@ -1,12 +1,14 @@
 /** A backup of a log on a real disk: whole, independent of the log, and refused where it cannot be made. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { systemClock } from "../../adapters/system.ts";
 import { backupLog, type Log, openLog } from "../../mod.ts";
+import { readManifest } from "../../src/log/manifest.ts";
+import { takeInventory } from "../../src/recovery/inventory.ts";
 import { verifyLog } from "../../src/verify/verify_log.ts";
 import { collect, fails, listing, namesIn, plain, reopen, take, useDirectory, useLog } from "../helpers.ts";
 import { ControlledVfs, diskFailure } from "../shard/controlled_vfs.ts";
@@ -37,10 +39,19 @@ async function findings(directory: string): Promise<unknown[]> {
   return found;
 }
 
+async function logIdOf(directory: string): Promise<Uint8Array> {
+  return (await readManifest(runtimeVfs(), directory)).manifest!.id;
+}
+
 /** Opens a backup, compares it, goes on with it. */
 async function expectWhole(copy: string, expected: readonly unknown[]): Promise<void> {
   assert.ok(!existsSync(`${copy}.tmp`));
   assert.deepEqual(await findings(copy), []);
+  for (const name of namesIn(copy).filter((name) => name.startsWith("log-"))) {
+    const { logId, shard } = { logId: await logIdOf(copy), shard: Number(name.slice(4)) };
+    const { state, segments } = await takeInventory(runtimeVfs(), join(copy, name), logId, shard);
+    assert.ok(state === undefined ? segments.length === 0 : state.clean !== undefined, "it is as after a clean close");
+  }
   await reopen(copy, {}, async (log) => {
     for (const { verdict, cutBytes } of log.recovery) {
       assert.deepEqual({ verdict, cutBytes }, { verdict: "clean", cutBytes: 0 });
@@ -92,6 +103,21 @@ describe("a backup", () => {
         assert.deepEqual(await reopen(from, { readOnly: true }, records), expected);
       }
     }));
+
+  it("ends where published data ends, whatever stands behind it", () =>
+    useDirectory((parent) =>
+      useLog(SEGMENTS, async (log, directory) => {
+        await fill(log);
+        const expected = await records(log);
+        // As batches that are on their way, or a torn tail.
+        for (const shard of ["log-0", "log-1"]) {
+          const last = namesIn(join(directory, shard), ".log").at(-1)!;
+          appendFileSync(join(directory, shard, last), "not published");
+        }
+        await log.backup(join(parent, "copy"));
+        await expectWhole(join(parent, "copy"), expected);
+      })
+    ));
 
   it("links finished segments that are synced, and copies the others", () =>
     useDirectory((parent) =>
