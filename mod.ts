@@ -16,12 +16,14 @@
 import { runtimeCodecs } from "./adapters/codecs.ts";
 import { runtimeVfs } from "./adapters/runtime.ts";
 import { systemClock, systemRandom } from "./adapters/system.ts";
+import type { BackupOptions, BackupReport } from "./src/backup/backup_types.ts";
 import type { Log } from "./src/log/log_types.ts";
 import { openWith } from "./src/log/open.ts";
 import type { OpenOptions } from "./src/options.ts";
 import type { Codec } from "./src/typed/codec.ts";
 import { assertCodec, typed } from "./src/typed/typed.ts";
 
+export type { BackupOptions, BackupReport, BackupShard } from "./src/backup/backup_types.ts";
 export { BatchBuilder, type BatchBuilderOptions } from "./src/batch/batch_builder.ts";
 export type { Codecs, Compression } from "./src/batch/codecs.ts";
 export type { CodecName } from "./src/batch/format.ts";
@@ -29,8 +31,11 @@ export type { ProducerHandle } from "./src/claims/handle.ts";
 export type { BytesInput, HeadersInput, RecordInput } from "./src/batch/record_input.ts";
 export { LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.ts";
 export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserStream } from "./src/log/log_types.ts";
+export type { Guarantee } from "./src/log/guarantee.ts";
 export type { RecoveryReport } from "./src/log/open_shard.ts";
 export type { ProducerOptions } from "./src/log/producers.ts";
+export type { ConsumerStats, LogStats, ShardStats, StatsCounts } from "./src/log/stats.ts";
+export { prometheusText } from "./src/log/stats_text.ts";
 export type { DirectIo, OpenOptions, Rung, SignalOptions } from "./src/options.ts";
 export type { ReadableStreamOptions, WritableStreamOptions } from "./src/log/streams.ts";
 export type { InputOf, RecordOf, TypedRecord, TypedRecordInput, Untyped } from "./src/log/typed_records.ts";
@@ -51,6 +56,9 @@ export type {
   StandardSchemaProps,
 } from "./src/typed/standard_schema.ts";
 export { typed } from "./src/typed/typed.ts";
+export type { Latency, LatencyBucket } from "./src/telemetry/histogram.ts";
+export type { LogCall, Logger } from "./src/telemetry/logger.ts";
+export type { LastError } from "./src/telemetry/shard_telemetry.ts";
 export { BACKPRESSURE, type Shard, type ShardState } from "./src/shard/shard_types.ts";
 export type {
   Clock,
@@ -61,6 +69,7 @@ export type {
   OpenFileOptions,
   OpenMode,
   Random,
+  StorageInfo,
   TimerHandle,
   Vfs,
   VfsFile,
@@ -105,6 +114,39 @@ export async function openLog(
   };
   const log = await openWith(engine, pathOf(directory), options);
   return codec === undefined ? log : typed(log, codec);
+}
+
+/**
+ * Copies a log to another directory, also while another process writes it: nothing of the log is changed, and no lock is taken. See
+ * `log.backup`, which the writing program itself uses.
+ *
+ * @example
+ * ```ts
+ * import { backupLog, openLog } from "@bimip/log";
+ *
+ * const log = await openLog("./data/copied-example"); // this could be another process
+ * await log.append({ value: "hi" });
+ * const { copiedBytes } = await backupLog("./data/copied-example", `./data/copied-${Date.now()}`);
+ * console.log(copiedBytes > 0);
+ * await log.close();
+ * ```
+ *
+ * @param directory The log: a path, or a `file:` URL.
+ * @param out Where the copy goes: must not be there, or be an empty directory.
+ * @throws {LogError} those of `log.backup`, and `NOT_A_LOG`, `FORMAT_TOO_NEW`
+ */
+export async function backupLog(
+  directory: string | URL,
+  out: string | URL,
+  options: BackupOptions = {},
+): Promise<BackupReport> {
+  const target = pathOf(out);
+  const log = await openLog(directory, { readOnly: true, ...(options.signal && { signal: options.signal }) });
+  try {
+    return await log.backup(target, options);
+  } finally {
+    await log.close();
+  }
 }
 
 function pathOf(directory: string | URL): string {

@@ -6,6 +6,7 @@
 import type { Codecs } from "./batch/codecs.ts";
 import { HEADER_BYTES, MAX_SHARED_BATCH_BYTES } from "./batch/format.ts";
 import type { LogError } from "./errors.ts";
+import type { Logger } from "./telemetry/logger.ts";
 import type { Clock, Random, Vfs } from "./vfs.ts";
 
 /**
@@ -90,6 +91,10 @@ export interface OpenOptions extends SignalOptions {
   allowNetworkFileSystem?: boolean;
   /** Called once for each shard that is poisoned. */
   onError?: (error: LogError) => void;
+  /** Is told what the log does, in sentences with fields. What it throws is dropped. `console` is one. See {@linkcode Logger}. */
+  logger?: Logger;
+  /** A sync that takes so long is told to the logger as a warning, in milliseconds, from 0. @default {1000} */
+  slowSyncMs?: number;
   /** The file system. @default {the running runtime's own} */
   vfs?: Vfs;
   /** Time. @default {the system's} */
@@ -119,6 +124,7 @@ export interface Limits {
   readonly segmentBytes: number;
   readonly directIo: DirectIo;
   readonly maxUnsyncedBytes: number;
+  readonly slowSyncMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -160,6 +166,7 @@ export function resolveLimits(options: OpenOptions): Limits {
   return {
     directIo,
     maxUnsyncedBytes,
+    slowSyncMs: whole("slowSyncMs", options.slowSyncMs, 1000, 0, MAX_DELAY_MS),
     flushIntervalMs: interval,
     stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
     flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),

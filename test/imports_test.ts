@@ -11,6 +11,7 @@ import { describe, it } from "node:test";
 const LAYERS: readonly (readonly string[])[] = [
   ["src/vfs.ts", "src/errors.ts", "src/bytes.ts"],
   ["src/batch/"],
+  ["src/telemetry/"],
   ["src/options.ts"],
   ["src/anchor/"],
   ["src/index/"],
@@ -19,6 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/claims/"],
   ["src/shard/"],
   ["src/read/"],
+  ["src/backup/"],
   ["src/log.ts", "src/log/"],
   ["src/typed/"],
   ["src/producer/"],

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import process from "node:process";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { openLog } from "../../mod.ts";
 import { instanceIds } from "../anchor/anchor.ts";
+import { describeStorage, isDirectPossible } from "../log/guarantee.ts";
 import { readManifest, shardDirectory } from "../log/manifest.ts";
 import { inferManifest } from "../log/manifest_inference.ts";
 import { type Owner, readOwner } from "../log/owner.ts";
@@ -15,11 +15,13 @@ import { takeInventory } from "../recovery/inventory.ts";
 import { toHex } from "../bytes.ts";
 import type { Command, Context } from "./command.ts";
 import { EXIT_CORRUPT, EXIT_DONE } from "./exit_codes.ts";
+import { isRunning } from "./processes.ts";
 import { formatTable } from "./table.ts";
 
 const DETAILS = `
-Prints topic, number of shards, and of each shard the first offset that can be read, the next one, where written and
-synced data ends (exclusive), its segments and their bytes. The last line says how the log was left.
+Prints topic, number of shards, the file system and whether it takes writes past the page cache (direct writes), and of
+each shard the first offset that can be read, the next one, where written and synced data ends (exclusive), its
+segments and their bytes. The last line says how the log was left.
 
   --json    everything as one object
 `;
@@ -81,10 +83,20 @@ async function info({ args, stdout, interruption }: Context): Promise<number> {
     const owner = await readOwner(vfs, log.directory);
     const opening = describeOpening(shards, owner, directory);
     const { topic } = log;
+    const { network } = await vfs.instance(log.directory);
+    const storage = { ...await vfs.storage?.(log.directory), ...(network === undefined ? {} : { network }) };
+    const directIo = await isDirectPossible(vfs, log.directory) ? "possible" : "refused";
     if (args.flag("json")) {
-      await stdout.text(`${JSON.stringify({ directory, topic, id: toHex(id), shards, opening: opening.text })}\n`);
+      await stdout.text(
+        `${JSON.stringify({ directory, topic, id: toHex(id), ...storage, directIo, shards, opening: opening.text })}\n`,
+      );
     } else {
-      await stdout.text(`topic ${topic}\nshards ${shards.length}\n\n${shardTable(shards)}\n${opening.text}\n`);
+      const place = `on ${describeStorage(storage)}${
+        network === undefined ? "" : ", over a network"
+      }; direct writes ${directIo}`;
+      await stdout.text(
+        `topic ${topic}\nshards ${shards.length}\n${place}\n\n${shardTable(shards)}\n${opening.text}\n`,
+      );
     }
     return opening.isDamaged ? EXIT_CORRUPT : EXIT_DONE;
   } finally {
@@ -130,14 +142,4 @@ function describeOpening(
     ? "the next opening will check the end of its data"
     : `the next opening will cut off ${cutBytes} bytes behind the last whole batch`;
   return { text: `This log was not closed: ${who} ended before it could; ${tail}.`, isDamaged: false };
-}
-
-/** Whether there is a process with this number on this machine; it need not be the one that wrote. */
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: unknown }).code === "EPERM";
-  }
 }

@@ -45,7 +45,7 @@ async function verify({ args, stdout, interruption }: Context): Promise<number> 
       found.push(json ? JSON.stringify({ damage }) : damageLine(damage));
     },
     note: (note) => void found.push(json ? JSON.stringify({ note }) : noteLine(note)),
-    progress: (done, total) => progress.show(`verified ${megabytes(done)} of ${megabytes(total)} MB`),
+    progress: (done, total) => progress.show(`verified ${megabytes(done)} of ${megabytes(total)} MB`, done / total),
   };
   const print = async (): Promise<void> => {
     const lines = found;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import { asLogError, LogError } from "../errors.ts";
@@ -21,13 +22,18 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import type { VfsLock } from "../vfs.ts";
 import { untilAborted } from "./aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
+import { backUpOpened } from "./backup.ts";
 import type { FlushTimer } from "./flush_timer.ts";
+import type { Guarantee } from "./guarantee.ts";
+import { LogInside } from "./log_inside.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
 import { shardOfKey } from "./partitioner.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "./streams.ts";
+import type { LogStats } from "./stats.ts";
+import { prometheusText } from "./stats_text.ts";
 import { ScannedUserStream } from "./user_stream.ts";
 
 /** Everything an open log is made of. */
@@ -41,6 +47,7 @@ export interface LogParts {
   /** `undefined` where nothing can be written. */
   readonly producers?: Producers;
   readonly durability: Rung;
+  readonly maxBufferBytes?: number;
 }
 
 const utf8 = new TextEncoder();
@@ -53,6 +60,7 @@ export class EmbeddedLog implements Log {
   readonly recovery: readonly RecoveryReport[];
   /** 16 bytes that tell this log from every other. */
   readonly id: Uint8Array;
+  readonly inside: LogInside;
   readonly #parts: LogParts;
   readonly #views: readonly ShardView[];
   readonly #queues: readonly AppendQueue[];
@@ -67,6 +75,7 @@ export class EmbeddedLog implements Log {
     this.directory = parts.directory;
     this.topic = parts.manifest.topic;
     this.id = parts.manifest.id;
+    this.inside = new LogInside({ maxBufferBytes: 0, ...parts, topic: this.topic });
     this.shards = parts.opened.map((opened) => opened.shard);
     this.recovery = parts.opened.map((opened) => opened.report);
     this.#views = parts.opened.map((opened) => opened.view);
@@ -178,6 +187,28 @@ export class EmbeddedLog implements Log {
     const views = options.shard === undefined ? this.#views : [this.#views[options.shard]];
     checkReadOptions(options, views.length);
     return views;
+  }
+
+  stats(): LogStats {
+    return this.inside.stats();
+  }
+
+  statsText(): string {
+    return prometheusText([this.inside.stats()]);
+  }
+
+  async guarantee(): Promise<Guarantee> {
+    this.#assertOpen();
+    try {
+      return await this.inside.guarantee();
+    } catch (error) {
+      throw asLogError(error, `find out what ${this.directory} guarantees`);
+    }
+  }
+
+  async backup(out: string, options: BackupOptions = {}): Promise<BackupReport> {
+    this.#assertOpen();
+    return await backUpOpened({ ...this.#parts, vfs: this.#parts.engine.vfs }, out, options);
   }
 
   async flush(rung: Rung = this.#parts.durability, { signal }: SignalOptions = {}): Promise<void> {

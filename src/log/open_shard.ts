@@ -16,13 +16,16 @@ import { type Inventory, takeInventory } from "../recovery/inventory.ts";
 import { repair } from "../recovery/repair.ts";
 import { restoreIndex } from "../recovery/restore_index.ts";
 import { knownRows } from "../recovery/known_rows.ts";
-import { indexPath } from "../segment/names.ts";
+import { ownFile } from "../recovery/own_file.ts";
+import { indexPath, segmentName } from "../segment/names.ts";
 import { Committer } from "../shard/committer.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
+import type { Tell } from "../telemetry/logger.ts";
+import { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Vfs } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
@@ -58,6 +61,7 @@ export interface OpenedShard {
   readonly report: RecoveryReport;
   /** Ends followers; for a shard that this program does not write. */
   readonly remote: AnchorPublication | undefined;
+  readonly telemetry: ShardTelemetry;
 }
 
 /**
@@ -70,7 +74,8 @@ export async function openShardForWriting(
   place: ShardPlace,
   acceptDataLoss: boolean,
   writeMode: WriteModeChoice,
-  context: Omit<ShardContext, "id" | "earliest" | "epoch">,
+  context: Omit<ShardContext, "id" | "earliest" | "epoch" | "telemetry">,
+  tell?: Tell,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const started = clock.monotonic();
@@ -80,10 +85,14 @@ export async function openShardForWriting(
   if (analysis.problem !== undefined && !acceptDataLoss) throw analysis.problem;
   const { keptAside } = await repair(vfs, inventory, analysis, place.logId, place.instance);
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
+  // It is continued in place, and a backup may have linked it while it was a finished one.
+  if (segmentExists) await ownFile(vfs, place.directory, segmentName(analysis.end.segment));
   const holes = inventory.state?.holes ?? false;
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
+  const found = inventory.segments.filter((segment) => segment.base <= end.segment).length;
+  const telemetry = new ShardTelemetry(place.id, found, clock, context.limits.slowSyncMs, tell);
   const committer = new Committer({
     vfs,
     clock,
@@ -94,6 +103,7 @@ export async function openShardForWriting(
     segmentBytes: context.limits.segmentBytes,
     maxUnsyncedBytes: context.limits.maxUnsyncedBytes,
     writeMode,
+    telemetry,
     state: {
       epoch,
       epochStart: end.nextOffset,
@@ -109,13 +119,14 @@ export async function openShardForWriting(
     segmentExists,
     unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
-  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
+  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch, telemetry }, committer);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
   return {
     shard,
     view,
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
+    telemetry,
   };
 }
 
@@ -211,6 +222,7 @@ async function openReadOnly(
     view: new ShardView(vfs, directory, logId, id, holes, publication),
     report: reportOf(id, analysis, undefined, clock.monotonic() - started),
     remote: publication,
+    telemetry: new ShardTelemetry(id, inventory.segments.length, clock),
   };
 }
 

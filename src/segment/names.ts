@@ -9,9 +9,14 @@ const DIGITS = 20;
 const LOG_NAME = /^(\d{20})\.log$/;
 const INDEX_NAME = /^(\d{20})\.idx$/;
 
+/** Name of the `.log` of the segment that starts at `base`. */
+export function segmentName(base: number): string {
+  return `${String(base).padStart(DIGITS, "0")}.log`;
+}
+
 /** Path of the `.log` of the segment that starts at `base`. */
 export function logPath(directory: string, base: number): string {
-  return `${directory}/${String(base).padStart(DIGITS, "0")}.log`;
+  return `${directory}/${segmentName(base)}`;
 }
 
 /** Path of its `.idx`. */

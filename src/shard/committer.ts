@@ -13,6 +13,7 @@ import type { IndexIdentity } from "../index/rows.ts";
 import { logPath } from "../segment/names.ts";
 import type { Body } from "../segment/body_writer.ts";
 import type { SegmentWriter } from "../segment/segment_writer.ts";
+import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Clock, MaybePromise, Vfs, VfsFile } from "../vfs.ts";
 import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
@@ -32,6 +33,7 @@ export interface CommitterOptions {
   readonly segmentBytes: number;
   readonly maxUnsyncedBytes: number;
   readonly writeMode: WriteModeChoice;
+  readonly telemetry: ShardTelemetry;
   /** The state as found, or as it will be; its epoch is the one before this opening's. */
   readonly state: State;
   /** The highest epoch that may stand in the state's file before this opening begins to write. */
@@ -55,6 +57,7 @@ export class Committer {
   synced: End;
   /** Something was written in this opening. */
   begun = false;
+  readonly telemetry: ShardTelemetry;
   readonly #options: CommitterOptions;
   readonly #background: BackgroundSyncs;
   #segment: SegmentWriter | undefined = undefined;
@@ -66,7 +69,9 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#background = new BackgroundSyncs(options.vfs, options.directory, options.maxUnsyncedBytes);
+    const { vfs, directory, maxUnsyncedBytes, telemetry } = options;
+    this.telemetry = telemetry;
+    this.#background = new BackgroundSyncs(vfs, directory, maxUnsyncedBytes, telemetry);
     this.written = options.end;
     this.synced = options.synced;
     this.#ownership = new Ownership(options.clock, options.shard);
@@ -87,6 +92,7 @@ export class Committer {
         segment = await this.#roll(readHeader(bytes, from).baseOffset);
         room = segment.room(bytes, from, chunk.sealed, this.#options.segmentBytes);
       }
+      this.telemetry.writing(room, "cached");
       const settled = segment.body.settle(segment.body.write(bytes, from, from + room));
       if (settled instanceof Promise) await settled;
       await this.#finishBody(segment, bytes, from, from + room, published);
@@ -124,6 +130,7 @@ export class Committer {
     }
     const mode = body === undefined ? "cached" : "direct";
     body ??= writer.write(region.bytes, from, sealed);
+    this.telemetry.writing(bytes, mode);
     const ended = () => writeMode.ended(bytes, mode);
     if (body.done instanceof Promise) body.done.then(ended, ended);
     else ended();
@@ -160,6 +167,7 @@ export class Committer {
     if (anchor instanceof Promise) await anchor;
     this.written = segment.end;
     this.synced = synced;
+    this.telemetry.wrote(bytes, from, to);
     this.#background.wrote(to - from, segment, segment.end);
     published();
   }
@@ -175,7 +183,10 @@ export class Committer {
     await this.#backgroundEnded();
     this.#background.takeReached();
     if (this.#background.isDirectoryDirty) await this.#background.syncDirectory();
+    const { bytesWritten } = this.telemetry;
+    const startedMs = this.telemetry.nowMs();
     await this.#segment!.sync();
+    this.telemetry.synced(startedMs, bytesWritten);
     await this.checkOwner();
     await this.#writeAnchor(written, written);
     this.synced = written;
@@ -229,8 +240,10 @@ export class Committer {
     const identity: IndexIdentity = { logId, shard, base: end.segment };
     if (this.#options.segmentExists) {
       this.#segment = await continueSegment(vfs, directory, identity, end);
+      this.#segment.watchIndex(() => this.telemetry.indexGivenUp(identity.base));
     } else {
       this.#segment = await this.#create(identity);
+      this.telemetry.segments++;
       // A second segment must never be there without the first.
       await this.#background.syncDirectory();
     }
@@ -240,6 +253,7 @@ export class Committer {
   async #create(identity: IndexIdentity): Promise<SegmentWriter> {
     const { vfs, directory } = this.#options;
     const created = await createSegment(vfs, directory, identity);
+    created.watchIndex(() => this.telemetry.indexGivenUp(identity.base));
     this.#background.isDirectoryDirty = true;
     return created;
   }
@@ -267,6 +281,7 @@ export class Committer {
     await finished.seal();
     this.#segment = await this.#create({ ...finished.identity, base });
     this.#background.seal(finished);
+    this.telemetry.rolled(base);
     return this.#segment;
   }
 

@@ -48,7 +48,8 @@ export class ShardWriter implements Shard, Flushable {
     const { nextOffset, position } = committer.written;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
     this.#buffer = new AppendBuffer(nextOffset, position, context.epoch, batchBytes, flushBytes, context.budget);
-    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge());
+    const { telemetry } = context;
+    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge(), telemetry);
     const queue = new WriteQueue(this.#buffer, committer, flushBytes);
     const failed = (error: unknown): void => this.#poison(error);
     this.#loop = new CommitLoop(this, failed, committer, queue, this.#room, this.#waiting);
@@ -78,6 +79,12 @@ export class ShardWriter implements Shard, Flushable {
   /** Batches finished so far: a keyless producer changes shards when it moves. */
   get batches(): number {
     return this.#buffer.batches;
+  }
+
+  /** Bytes taken and not yet in a file. */
+  get bufferedBytes(): number {
+    this.#buffer.lane.close(this.#triggers);
+    return this.#buffer.bytes;
   }
 
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
@@ -120,7 +127,14 @@ export class ShardWriter implements Shard, Flushable {
     this.#buffer.lane.close(this.#triggers);
     if (this.#room.isWritable) return;
     this.#nudge();
-    await this.#room.wait(options.signal);
+    const { telemetry } = this.#context;
+    const startedMs = telemetry.nowMs();
+    telemetry.waits++;
+    try {
+      await this.#room.wait(options.signal);
+    } finally {
+      telemetry.waited(startedMs);
+    }
   }
 
   async acknowledged(
@@ -150,6 +164,7 @@ export class ShardWriter implements Shard, Flushable {
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
     this.#record.release();
+    if (this.#buffer.sealedEnd > this.#loop.flushTarget) this.#context.telemetry.flushes++;
     this.#loop.flushTarget = this.#buffer.sealedEnd;
     if (this.#context.durability === "disk") this.#loop.syncTarget = this.#loop.flushTarget;
     this.#kick();
@@ -165,7 +180,9 @@ export class ShardWriter implements Shard, Flushable {
   readonly collect = (): void => {
     const { sharing } = this.#waiting;
     if (this.#state !== "open" || sharing === undefined) return;
-    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, sharing.collect());
+    const collected = sharing.collect();
+    if (collected > this.#loop.flushTarget) this.#context.telemetry.flushes++;
+    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, collected);
     this.#loop.syncTarget = Math.max(this.#loop.syncTarget, sharing.syncWanted);
     if (this.written < this.#loop.flushTarget || this.synced < this.#loop.syncTarget) this.#kick();
   };
@@ -239,6 +256,7 @@ export class ShardWriter implements Shard, Flushable {
     const failure = writeError(this.id, cause);
     const firstLost = this.#context.durability === "disk" ? this.synced : this.written;
     this.#stop("poisoned", failure, poisonedError(this.id, failure, firstLost, this.nextOffset));
+    this.#context.telemetry.poisoned(failure);
     try {
       this.#context.onError(failure);
     } catch {

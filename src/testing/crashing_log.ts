@@ -4,14 +4,17 @@
  * @module
  */
 import type { CrashKind } from "../../adapters/memory.ts";
+import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
+import type { Guarantee } from "../log/guarantee.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
 import type { ProducerOptions } from "../log/producers.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../log/streams.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import type { RawRange, RawReadOptions } from "../read/raw_reader.ts";
+import type { LogStats } from "../log/stats.ts";
 import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
@@ -121,6 +124,22 @@ export class CrashingLog implements MemoryLog {
   fence(producer: ProducerHandle): void {
     this.#life.assertAlive();
     this.#log.fence(producer);
+  }
+
+  stats(): LogStats {
+    return this.#log.stats();
+  }
+
+  statsText(): string {
+    return this.#log.statsText();
+  }
+
+  guarantee(): Promise<Guarantee> {
+    return this.#life.guard(() => this.#log.guarantee());
+  }
+
+  backup(out: string, options?: BackupOptions): Promise<BackupReport> {
+    return this.#life.guard(() => this.#log.backup(out, options));
   }
 
   flush(rung?: Rung, options?: SignalOptions): Promise<void> {
