@@ -4,6 +4,7 @@
  * @module
  */
 import { instanceIds } from "../anchor/anchor.ts";
+import { clampCursors } from "../consumers/clamp.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import type { Budget } from "../shard/budget.ts";
@@ -11,6 +12,7 @@ import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import { WriteModeChoice } from "../shard/write_mode.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
+import { consumerOwners } from "./consumer_owners.ts";
 import { FlushTimer } from "./flush_timer.ts";
 import { takeLock } from "./lock.ts";
 import { EmbeddedLog } from "./log.ts";
@@ -56,7 +58,15 @@ async function openForReading(engine: Engine, directory: string, options: OpenOp
   if (manifest === undefined) throw await noManifest(vfs, directory, found.present);
   checkAgreement(manifest, options, directory);
   const opened = await openAll(vfs, directory, manifest, options, (place) => openShardForReading(engine, place));
-  return new EmbeddedLog({ engine, directory, manifest, opened, timer: undefined, lock: undefined, durability: "os" });
+  return new EmbeddedLog({
+    engine,
+    directory,
+    manifest,
+    opened,
+    timer: undefined,
+    lock: undefined,
+    durability: options.durability ?? "os",
+  });
 }
 
 async function openForWriting(
@@ -111,7 +121,13 @@ async function openForWriting(
       ),
     );
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
-    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability });
+    // Before anything is appended there.
+    const ends = opened.map(({ report, view }) =>
+      report.verdict === "corrupt" ? Infinity : view.publication.end.nextOffset
+    );
+    const cursors = { vfs, directory, logId: manifest.id, ...consumerOwners(vfs, directory) };
+    const clamps = await clampCursors(cursors, ends);
+    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability, clamps });
   } catch (error) {
     await lock.release();
     throw error;
