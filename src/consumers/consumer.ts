@@ -33,8 +33,8 @@ export class GroupConsumer implements Consumer {
   readonly #parts: ConsumerParts;
   readonly #options: ConsumeOptions;
   readonly #held = new Map<number, HeldShard>();
-  /** Shards that went away with records that were delivered and not committed. */
-  readonly #lost = new Set<number>();
+  /** Shards that went away with records that were delivered and not committed, and the offset behind these. */
+  readonly #lost = new Map<number, number>();
   #views: readonly ShardView[] | undefined = undefined;
   #iteration: Iteration | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -85,8 +85,7 @@ export class GroupConsumer implements Consumer {
     const outstanding = place === undefined ? this.#outstanding() : undefined;
     await this.#join();
     this.#reconcile();
-    const lost = place === undefined ? [...this.#lost] : [];
-    if (place === undefined) this.#lost.clear();
+    const lost = place === undefined ? this.#takeLost() : [];
     const entries = outstanding ?? [this.#entryOf(place!)];
     try {
       if (entries.length > 0) await this.#commit(entries);
@@ -165,16 +164,23 @@ export class GroupConsumer implements Consumer {
 
   #drop(held: HeldShard): void {
     held.isGone = true;
-    if (held.isOutstanding) this.#lost.add(held.view.id);
+    if (held.isOutstanding) this.#lost.set(held.view.id, held.position);
     this.#held.delete(held.view.id);
     void held.rest();
+  }
+
+  /** Shards with records that were delivered here and are delivered again elsewhere; told once. */
+  #takeLost(): number[] {
+    const lost = [...this.#lost].filter(([shard, to]) => !((this.#held.get(shard)?.position ?? -1) >= to));
+    this.#lost.clear();
+    return lost.map(([shard]) => shard);
   }
 
   #outstanding(): CommitEntry[] {
     const entries: CommitEntry[] = [];
     const { committed } = this.#parts.membership;
     for (const [shard, { grant, position }] of this.#held) {
-      if (position !== committed[shard]) entries.push({ shard, grant: grant.id, next: position });
+      if (position > committed[shard]) entries.push({ shard, grant: grant.id, next: position });
     }
     return entries;
   }
@@ -184,7 +190,11 @@ export class GroupConsumer implements Consumer {
       throw new RangeError(`Cannot commit: this log has shards 0 to ${this.#views!.length - 1}, not ${shard}`);
     }
     const grant = this.#parts.membership.grants.get(shard);
-    if (grant === undefined) throw lostError(this.name, [shard]);
+    const held = this.#held.get(shard);
+    // A shard that was lost and is here again begins anew: what was delivered before that is not committed under the new grant.
+    const isDelivered = held !== undefined && offset >= held.grant.from && offset < held.position;
+    const isLost = !isDelivered && offset < (this.#lost.get(shard) ?? 0);
+    if (grant === undefined || isLost) throw lostError(this.name, [shard]);
     return { shard, grant: grant.id, next: offset + 1 };
   }
 
@@ -195,10 +205,8 @@ export class GroupConsumer implements Consumer {
       const { committed } = this.#parts.membership;
       for (const { shard, grant, next } of entries) {
         const held = this.#held.get(shard);
-        if (held?.grant.id !== grant) continue;
-        // What did not become valid is still to be committed; and one that went back makes what follows it open again.
-        if (committed[shard] === next && next < held.settled) held.settled = next;
-        else if (committed[shard] >= next) held.settled = Math.max(held.settled, next);
+        // What did not become valid is still to be committed.
+        if (held?.grant.id === grant && committed[shard] >= next) held.settled = Math.max(held.settled, next);
       }
       this.#reconcile();
     }

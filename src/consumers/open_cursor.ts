@@ -94,7 +94,8 @@ export class OpenCursor {
     if (this.#failure !== undefined) throw this.#poisoned();
     if (this.#isClosed) throw new LogError("CLOSED", `Cannot commit for the consumer ${this.name}: its log is closed`);
     for (const { shard, next } of entries) await this.#check(shard, next);
-    for (const { shard, next } of entries) this.#wanted[shard] = next;
+    // Commits may overtake each other: the furthest one counts.
+    for (const { shard, next } of entries) this.#wanted[shard] = Math.max(this.#wanted[shard], next);
     if (this.#writing === undefined && this.#following === undefined) await this.#write();
     else await (this.#following ??= this.#writing!.catch(() => {}).then(() => this.#write()));
   }

@@ -121,8 +121,8 @@ export interface Consumer extends AsyncDisposable {
   /**
    * Stores how far it has come; resolves on the log's rung: written with `os`, synced with `disk`. Appends do not wait for it.
    *
-   * @param place A record that is done, and all before it in its shard with it. Without: everything that was delivered. An earlier
-   * record than the last committed one goes back: what follows it is delivered again, from the next loop on.
+   * @param place A record that is done, and all before it in its shard with it. Without: everything that was delivered. What is
+   * committed never goes back: a record in front of it changes nothing.
    * @throws {LogError} `CONFLICT` where records were delivered of a shard that another member has by now: those of other shards are
    * committed. `POISONED` where the file could not be written, `OFFSET_OUT_OF_RANGE`, `LOCKED`, `CORRUPT_FILE`, `CLOSED`, `DISK_FULL`, `IO`
    */

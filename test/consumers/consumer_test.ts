@@ -1,7 +1,7 @@
 /** A consumer in the thread of its log: delivering, committing, going on, lag. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { openLog } from "../../mod.ts";
+import type { openLog } from "../../mod.ts";
 import { fails, reopen, useDirectory, useLog } from "../helpers.ts";
 
 /** Appends `count` records and waits until they are written. */
