@@ -69,6 +69,7 @@ export class RemoteMembers {
   #isListening = false;
   #isStopped = false;
   #timer: TimerHandle = undefined;
+  #timerAt = Infinity;
 
   constructor(context: CursorContext, clock: Clock) {
     this.#context = context;
@@ -191,16 +192,20 @@ export class RemoteMembers {
 
   /** While workers are connected, somebody looks whether they live. */
   #arm(): void {
-    this.#clock.clearTimer(this.#timer);
     let delay = Infinity;
     for (const member of this.#members) {
       if (member.isJoined) delay = Math.min(delay, member.leaseMs / 4);
     }
-    if (this.#isStopped || delay === Infinity) return;
+    const at = this.#clock.monotonic() + delay;
+    // Whoever rings the bell all the time must not put it off.
+    if (this.#isStopped || delay === Infinity || at >= this.#timerAt) return;
+    this.#clock.clearTimer(this.#timer);
+    this.#timerAt = at;
     this.#timer = this.#clock.setTimer(() => this.#expire(), Math.ceil(delay));
   }
 
   #expire(): void {
+    this.#timerAt = Infinity;
     const now = this.#clock.monotonic();
     for (const member of this.#members) {
       if (!member.isJoined) continue;

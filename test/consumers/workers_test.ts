@@ -70,12 +70,16 @@ describe("workers of a group", () => {
   it("take over the shards of one that hangs; what it commits later is refused", () =>
     useLog({ shards: 2 }, (log) =>
       useWorkers(async (start) => {
-        await fill(log, 100);
         // Longer than any pause of a busy machine, shorter than the worker sleeps.
         const leaseMs = 500;
-        const hanging = start(log.consumerHandle("group", { leaseMs }), { hangAfter: 5, hangMs: 3000 });
-        await hanging.until((said) => said.some(({ is }) => is === "hanging"));
+        await fill(log, 20);
         const other = start(log.consumerHandle("group", { leaseMs }), {});
+        await settled(log, "group");
+        const hanging = start(log.consumerHandle("group", { leaseMs }), { hangAfter: 1, hangMs: 3000 });
+        while (!hanging.said.some(({ is }) => is === "hanging")) {
+          await fill(log, 20);
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
         await settled(log, "group");
         await hanging.until((said) => said.some(({ is }) => is === "refused"));
         const [refused] = hanging.said.filter(({ is }) => is === "refused");
@@ -84,7 +88,7 @@ describe("workers of a group", () => {
         // It is a member again.
         await fill(log, 100);
         await settled(log, "group");
-        await gotAll([hanging, other], 200);
+        await gotAll([hanging, other], log.shards.reduce((sum, { written }) => sum + written, 0));
       })));
 
   it("tell why the consumer cannot be opened", () =>
