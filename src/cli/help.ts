@@ -13,7 +13,7 @@ const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 corruption fo
 /** The list of commands. */
 export function generalHelp(commands: readonly Command[]): string {
   const lines = commands.filter((command) => !command.internal).map(({ name, summary }) =>
-    `  ${name.padEnd(8)}${summary}\n`
+    `  ${name.padEnd(10)}${summary}\n`
   );
   return `bimiplog ${VERSION}: an embedded, sharded, append-only log
 

@@ -17,6 +17,7 @@ import { type Arguments, quoted, readArguments } from "./arguments.ts";
 import { benchCommand } from "./bench.ts";
 import { benchRoundsCommand } from "./bench_rounds.ts";
 import { type Command, type Context, sayFailure } from "./command.ts";
+import { consumersCommand } from "./consumers.ts";
 import { dumpCommand } from "./dump.ts";
 import { ClosedPipeError, EXIT_DONE, EXIT_FAILED, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
@@ -34,6 +35,7 @@ const COMMANDS: readonly Command[] = [
   infoCommand,
   verifyCommand,
   repairCommand,
+  consumersCommand,
   dumpCommand,
   benchCommand,
   benchRoundsCommand,

@@ -11,6 +11,7 @@ import { Group } from "./group.ts";
 import { lagOf } from "./lag.ts";
 import { listCursors } from "./list.ts";
 import { type Lease, LocalMember } from "./local_member.ts";
+import { deleteConsumer, resetConsumer, type ResetOptions, type ResetShard } from "./manage.ts";
 import { checkName } from "./names.ts";
 import { type CursorContext, OpenCursor } from "./open_cursor.ts";
 import type { ConsumerHandle } from "./handle.ts";
@@ -79,14 +80,35 @@ export class Consumers {
 
   /** Every consumer that has stored offsets, by name. */
   async list(): Promise<ConsumerInfo[]> {
+    const { infos, problems } = await this.survey();
+    if (problems.length > 0) throw problems[0];
+    return infos;
+  }
+
+  /** The same, and what is wrong with files that cannot be read. */
+  async survey(): Promise<{ infos: ConsumerInfo[]; problems: LogError[] }> {
     const infos: ConsumerInfo[] = [];
+    const problems: LogError[] = [];
     for (const { cursor, problem } of await listCursors(this.#context, this.#context.views.length)) {
-      if (cursor === undefined) throw problem;
+      if (cursor === undefined) {
+        problems.push(problem!);
+        continue;
+      }
       const entry = this.#entries.get(cursor.name);
       const committed = (await entry?.opening.catch(() => undefined))?.cursor.committed ?? cursor.offsets;
       infos.push({ name: cursor.name, ...await lagOf(this.#context.views, committed) });
     }
-    return infos;
+    return { infos, problems };
+  }
+
+  /** Says anew where a consumer goes on that nobody has open. */
+  reset(name: string, options: ResetOptions): Promise<readonly ResetShard[]> {
+    return resetConsumer(this.#context, name, options);
+  }
+
+  /** Removes a consumer that nobody has open. */
+  delete(name: string, apply: boolean): Promise<void> {
+    return deleteConsumer(this.#context, name, apply);
   }
 
   /** The log is closed: loops end, commits that were begun are finished. */

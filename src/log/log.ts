@@ -23,7 +23,7 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import type { VfsLock } from "../vfs.ts";
 import { AppendQueue } from "./append_queue.ts";
 import type { FlushTimer } from "./flush_timer.ts";
-import { consumerOwners } from "./consumer_owners.ts";
+import { consumerOwners } from "./consumer_context.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
@@ -60,7 +60,8 @@ export class EmbeddedLog implements Log {
   readonly #views: readonly ShardView[];
   readonly #queues: readonly AppendQueue[];
   readonly #blocks: BlockCache;
-  readonly #consumers: Consumers;
+  /** Its consumers, for what the public face has no name for. */
+  readonly groups: Consumers;
   /** Shard for records without a key, and how many batches it had finished when it became that. */
   #sticky = 0;
   #stickyBatches = 0;
@@ -86,7 +87,7 @@ export class EmbeddedLog implements Log {
       isDamaged: (shard: number) => this.recovery[shard].verdict === "corrupt",
       ...consumerOwners(engine.vfs, directory),
     };
-    this.#consumers = new Consumers(context, engine.clock, engine.codecs, clamps);
+    this.groups = new Consumers(context, engine.clock, engine.codecs, clamps);
   }
 
   /** The shards as readers see them. */
@@ -126,17 +127,17 @@ export class EmbeddedLog implements Log {
 
   consumer(name: string, options: ConsumerOptions = {}): Consumer {
     this.#assertOpen();
-    return this.#consumers.consumer(name, options);
+    return this.groups.consumer(name, options);
   }
 
   consumerHandle(name: string, options: GroupOptions = {}): ConsumerHandle {
     this.#assertOpen();
-    return this.#consumers.handle(name, options);
+    return this.groups.handle(name, options);
   }
 
   async consumers(): Promise<readonly ConsumerInfo[]> {
     this.#assertOpen();
-    return await this.#consumers.list();
+    return await this.groups.list();
   }
 
   shard(id: number): Shard {
@@ -222,7 +223,7 @@ export class EmbeddedLog implements Log {
     this.#parts.producers?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();
     await this.#blocks.close();
-    results.push(...await Promise.allSettled([this.#consumers.close()]));
+    results.push(...await Promise.allSettled([this.groups.close()]));
     try {
       await this.#parts.lock?.release();
     } catch (error) {

@@ -4,7 +4,6 @@
  * @module
  */
 import { instanceIds } from "../anchor/anchor.ts";
-import { clampCursors } from "../consumers/clamp.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import type { Budget } from "../shard/budget.ts";
@@ -12,7 +11,7 @@ import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import { WriteModeChoice } from "../shard/write_mode.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
-import { consumerOwners } from "./consumer_owners.ts";
+import { clampConsumers } from "./consumer_context.ts";
 import { FlushTimer } from "./flush_timer.ts";
 import { takeLock } from "./lock.ts";
 import { EmbeddedLog } from "./log.ts";
@@ -121,12 +120,7 @@ async function openForWriting(
       ),
     );
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
-    // Before anything is appended there.
-    const ends = opened.map(({ report, view }) =>
-      report.verdict === "corrupt" ? Infinity : view.publication.end.nextOffset
-    );
-    const cursors = { vfs, directory, logId: manifest.id, ...consumerOwners(vfs, directory) };
-    const clamps = await clampCursors(cursors, ends);
+    const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
     return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability, clamps });
   } catch (error) {
     await lock.release();
