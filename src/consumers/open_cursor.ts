@@ -110,9 +110,13 @@ export class OpenCursor {
     this.#isClosed = true;
     await (this.#following ?? this.#writing)?.catch(() => {});
     try {
-      await this.#file.close();
-    } finally {
-      await this.#lock.release();
+      try {
+        await this.#file.close();
+      } finally {
+        await this.#lock.release();
+      }
+    } catch (error) {
+      throw asLogError(error, `close the consumer ${this.name}`);
     }
   }
 
