@@ -23,6 +23,8 @@ import { cursorFileName } from "./names.ts";
 interface BlockState {
   next: number;
   generation: number;
+  /** Both slots count. */
+  isWhole: boolean;
 }
 
 /** A consumer's stored offsets. */
@@ -82,7 +84,9 @@ export class CursorFile {
           { file: path },
         );
       }
-      return new CursorFile(path, file, identity, blocks, offsets);
+      const cursor = new CursorFile(path, file, identity, blocks, offsets);
+      await cursor.#mend();
+      return cursor;
     } catch (error) {
       await file.close();
       throw error;
@@ -100,7 +104,10 @@ export class CursorFile {
     await replaceWhole(vfs, path, `${path}.tmp`, encodeCursor(identity, offsets));
     await vfs.syncDirectory(directory);
     const file = await vfs.open(path, "write");
-    const blocks = Array.from({ length: blockCount(identity.shards) }, () => ({ next: 0, generation: 2 }));
+    const blocks = Array.from(
+      { length: blockCount(identity.shards) },
+      () => ({ next: 0, generation: 2, isWhole: true }),
+    );
     return new CursorFile(path, file, identity, blocks, [...offsets]);
   }
 
@@ -129,8 +136,19 @@ export class CursorFile {
     }
   }
 
+  async sync(): Promise<void> {
+    await this.#file.sync();
+  }
+
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  /** A copy that a killed process left half written is made whole before the other one is touched: a power loss may bring it back. */
+  async #mend(): Promise<void> {
+    const damaged = this.#blocks.flatMap(({ isWhole }, block) => isWhole ? [] : [block]);
+    for (const block of damaged) await this.#writeSlot(block);
+    if (damaged.length > 0) await this.#file.sync();
   }
 
   async #writeSlot(block: number): Promise<void> {
@@ -139,6 +157,7 @@ export class CursorFile {
     const done = this.#file.write(slot, slotPosition(block, state.next));
     if (done instanceof Promise) await done;
     state.generation++;
+    state.isWhole = true;
     state.next = 1 - state.next;
   }
 }
@@ -183,7 +202,7 @@ async function readBlocks(
     if (typeof decoded === "string" || fault !== undefined) throw damaged(path, block, fault!);
     name = decoded.name;
     offsets.push(...decoded.offsets);
-    blocks.push({ next: 1 - decoded.index, generation: decoded.generation });
+    blocks.push({ next: 1 - decoded.index, generation: decoded.generation, isWhole: decoded.isWhole });
   }
   return { name: name!, offsets, blocks };
 }

@@ -42,6 +42,8 @@ export interface CursorBlock {
   readonly generation: number;
   /** Which of the two slots says it. */
   readonly index: number;
+  /** The other slot counts, too. */
+  readonly isWhole: boolean;
 }
 
 export function blockCount(shards: number): number {
@@ -117,6 +119,7 @@ export function decodeBlock(content: Uint8Array, logId: Uint8Array, block: numbe
     offsets,
     generation,
     index,
+    isWhole: cursorSlotFault(content, logId, block, 1 - index) === undefined,
   };
 }
 

@@ -78,6 +78,8 @@ export class OpenCursor {
       try {
         const ends = views.map(({ id, publication }) => context.isDamaged(id) ? Infinity : publication.end.nextOffset);
         await clampFile(file, name, ends, clamps);
+        // What a killed process wrote and did not sync counts as committed from now on.
+        if (context.durability === "disk") await file.sync();
       } catch (error) {
         await file.close();
         throw error;
