@@ -209,6 +209,37 @@ describe("a group", () => {
     await again.close();
   });
 
+  it("tells what retention has dropped, and goes on only where somebody listens", async () => {
+    for (const from of ["earliest", "latest"] as const) {
+      const log = await openShards(memoryVfs({ seed: 6 }), 1);
+      await fill(log, 8);
+      const first = log.consumer("c", { from });
+      await first.commit({ shard: 0, offset: 0 });
+      await first.close();
+      const path = from === "latest" ? 8 : 5;
+      await log.groups.reset("c", { to: 1, shard: 0, apply: true });
+      // As if the files in front of offset 5 had gone meanwhile.
+      Object.defineProperty(log.views[0].publication, "earliest", { value: 5 });
+      const silent = log.consumer("c", { from, follow: false });
+      const error = await fails("OFFSET_OUT_OF_RANGE", async () => {
+        for await (const _ of silent) assert.fail("delivered");
+      });
+      assert.deepEqual(error.range, [5, 8]);
+      await silent.close();
+      const gaps: string[] = [];
+      const onGap = (gap: { from: number; to: number }): void => void gaps.push(`${gap.from}-${gap.to}`);
+      const told = log.consumer("c", { from, follow: false, onGap });
+      const offsets: number[] = [];
+      for await (const { offset } of told) offsets.push(offset);
+      assert.deepEqual(gaps, [`1-${path - 1}`]);
+      assert.deepEqual(offsets, from === "latest" ? [] : [5, 6, 7]);
+      await told.commit();
+      assert.equal((await told.lag()).total, 0);
+      await told.close();
+      await log.close();
+    }
+  });
+
   it("begins where it is told, once; and checks its options", () =>
     useLog({ shards: 2 }, async (log) => {
       for (let i = 0; i < 4; i++) log.shards[i % 2].tryAppend({ value: "old" });
