@@ -7,6 +7,7 @@ import process from "node:process";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { openLog } from "../../mod.ts";
 import { instanceIds } from "../anchor/anchor.ts";
+import { listCursors } from "../consumers/list.ts";
 import { readManifest, shardDirectory } from "../log/manifest.ts";
 import { inferManifest } from "../log/manifest_inference.ts";
 import { type Owner, readOwner } from "../log/owner.ts";
@@ -18,7 +19,7 @@ import { EXIT_CORRUPT, EXIT_DONE } from "./exit_codes.ts";
 import { formatTable } from "./table.ts";
 
 const DETAILS = `
-Prints topic, number of shards, and of each shard the first offset that can be read, the next one, where written and
+Prints topic, number of shards, names of consumers, and of each shard the first offset that can be read, the next one, where written and
 synced data ends (exclusive), its segments and their bytes. The last line says how the log was left.
 
   --json    everything as one object
@@ -81,10 +82,17 @@ async function info({ args, stdout, interruption }: Context): Promise<number> {
     const owner = await readOwner(vfs, log.directory);
     const opening = describeOpening(shards, owner, directory);
     const { topic } = log;
+    const cursors = await listCursors({ vfs, directory: log.directory, logId: id }, log.shards.length);
+    const consumers = cursors.map(({ file, cursor }) =>
+      cursor?.name ?? `${file.slice(file.lastIndexOf("/") + 1)} (damaged)`
+    );
     if (args.flag("json")) {
-      await stdout.text(`${JSON.stringify({ directory, topic, id: toHex(id), shards, opening: opening.text })}\n`);
+      await stdout.text(
+        `${JSON.stringify({ directory, topic, id: toHex(id), shards, consumers, opening: opening.text })}\n`,
+      );
     } else {
-      await stdout.text(`topic ${topic}\nshards ${shards.length}\n\n${shardTable(shards)}\n${opening.text}\n`);
+      const named = consumers.length === 0 ? "" : `consumers ${consumers.join(", ")}\n`;
+      await stdout.text(`topic ${topic}\nshards ${shards.length}\n${named}\n${shardTable(shards)}\n${opening.text}\n`);
     }
     return opening.isDamaged ? EXIT_CORRUPT : EXIT_DONE;
   } finally {

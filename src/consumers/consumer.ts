@@ -139,7 +139,8 @@ export class GroupConsumer implements Consumer {
     await this.#join();
     this.#lost.clear();
     this.#reconcile();
-    for (const [shard, held] of this.#held) await held.rewind(membership.committed[shard]);
+    const { committed } = membership;
+    for (const [shard, held] of this.#held) await held.rewind(committed[shard]);
   }
 
   /** Makes what is held agree with what the group has granted, and gives back what is asked for. */

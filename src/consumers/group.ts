@@ -34,6 +34,7 @@ export class Group {
   #timer: TimerHandle = undefined;
   #timerAt = Infinity;
   #lastGrant = 0;
+  #isStopped = false;
 
   constructor(name: string, cursor: OpenCursor, clock: Clock) {
     this.name = name;
@@ -93,12 +94,14 @@ export class Group {
 
   /** The log is closed. */
   stop(): void {
+    this.#isStopped = true;
     this.#clock.clearTimer(this.#timer);
     this.#deadlines.clear();
     this.#timerAt = Infinity;
   }
 
   #rebalance(): void {
+    if (this.#isStopped) return;
     const target = assign(this.#owners, [...this.#members]);
     const changed = new Set<GroupMember>();
     for (const [shard, member] of target.entries()) {

@@ -177,9 +177,9 @@ export class Iteration implements AsyncIterableIterator<LogRecord> {
 
   /** Stores that offsets without records were passed, so that the lag ends at 0. Nothing depends on it. */
   #settleQuietly(shards: readonly HeldShard[]): void {
-    const { membership } = this.#parts;
+    const { committed } = this.#parts.membership;
     const entries = shards
-      .filter((held) => !held.isOutstanding && !held.isGone && held.settled > membership.committed[held.view.id])
+      .filter((held) => !held.isOutstanding && !held.isGone && held.settled > committed[held.view.id])
       .map(({ grant, settled }) => ({ shard: grant.shard, grant: grant.id, next: settled }));
     if (entries.length > 0) this.#parts.commit(entries).catch(() => {});
   }
