@@ -28,6 +28,17 @@ export { BatchBuilder, type BatchBuilderOptions } from "./src/batch/batch_builde
 export type { Codecs, Compression } from "./src/batch/codecs.ts";
 export type { CodecName } from "./src/batch/format.ts";
 export type { ProducerHandle } from "./src/claims/handle.ts";
+export type { ConsumerHandle } from "./src/consumers/handle.ts";
+export type {
+  ClampEvent,
+  ConsumeOptions,
+  Consumer,
+  ConsumerInfo,
+  ConsumerLag,
+  ConsumerOptions,
+  GroupOptions,
+  ShardLag,
+} from "./src/consumers/types.ts";
 export type { BytesInput, HeadersInput, RecordInput } from "./src/batch/record_input.ts";
 export { LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.ts";
 export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserStream } from "./src/log/log_types.ts";

@@ -21,6 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/shard/"],
   ["src/read/"],
   ["src/backup/"],
+  ["src/consumers/"],
   ["src/log.ts", "src/log/"],
   ["src/typed/"],
   ["src/producer/"],
@@ -35,6 +36,7 @@ const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
   ["producer.ts", ...LAYERS.flat(), "adapters/system.ts"],
+  ["consumer.ts", ...LAYERS.flat(), "adapters/"],
 ];
 
 /** Folders that may import modules of a runtime; no file imports a package. */
@@ -142,7 +144,7 @@ function readSources(): Sources {
       .map((path) => path.slice(path.lastIndexOf(`/${folder}/`) + 1))
   );
   return new Map(
-    [...files.sort(), "mod.ts", "producer.ts", "testing.ts"].map((
+    [...files.sort(), "mod.ts", "producer.ts", "consumer.ts", "testing.ts"].map((
       file,
     ) => [file, readFileSync(new URL(file, root), "utf8")]),
   );

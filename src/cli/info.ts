@@ -7,6 +7,7 @@ import { runtimeVfs } from "../../adapters/runtime.ts";
 import { openLog } from "../../mod.ts";
 import { instanceIds } from "../anchor/anchor.ts";
 import { describeStorage, isDirectPossible } from "../log/guarantee.ts";
+import { listCursors } from "../consumers/list.ts";
 import { readManifest, shardDirectory } from "../log/manifest.ts";
 import { inferManifest } from "../log/manifest_inference.ts";
 import { type Owner, readOwner } from "../log/owner.ts";
@@ -19,8 +20,8 @@ import { isRunning } from "./processes.ts";
 import { formatTable } from "./table.ts";
 
 const DETAILS = `
-Prints topic, number of shards, the file system and whether it takes writes past the page cache (direct writes), and of
-each shard the first offset that can be read, the next one, where written and synced data ends (exclusive), its
+Prints topic, number of shards, the file system and whether it takes writes past the page cache (direct writes), names of
+consumers, and of each shard the first offset that can be read, the next one, where written and synced data ends (exclusive), its
 segments and their bytes. The last line says how the log was left.
 
   --json    everything as one object
@@ -86,17 +87,19 @@ async function info({ args, stdout, interruption }: Context): Promise<number> {
     const { network } = await vfs.instance(log.directory);
     const storage = { ...await vfs.storage?.(log.directory), ...(network === undefined ? {} : { network }) };
     const directIo = await isDirectPossible(vfs, log.directory) ? "possible" : "refused";
+    const cursors = await listCursors({ vfs, directory: log.directory, logId: id }, log.shards.length);
+    const consumers = cursors.map(({ file, cursor }) =>
+      cursor?.name ?? `${file.slice(file.lastIndexOf("/") + 1)} (damaged)`
+    );
     if (args.flag("json")) {
-      await stdout.text(
-        `${JSON.stringify({ directory, topic, id: toHex(id), ...storage, directIo, shards, opening: opening.text })}\n`,
-      );
+      const facts = { directory, topic, id: toHex(id), ...storage, directIo, shards, consumers, opening: opening.text };
+      await stdout.text(`${JSON.stringify(facts)}\n`);
     } else {
-      const place = `on ${describeStorage(storage)}${
-        network === undefined ? "" : ", over a network"
-      }; direct writes ${directIo}`;
-      await stdout.text(
-        `topic ${topic}\nshards ${shards.length}\n${place}\n\n${shardTable(shards)}\n${opening.text}\n`,
-      );
+      const where = network === undefined ? "" : ", over a network";
+      const place = `on ${describeStorage(storage)}${where}; direct writes ${directIo}`;
+      const named = consumers.length === 0 ? "" : `consumers ${consumers.join(", ")}\n`;
+      const head = `topic ${topic}\nshards ${shards.length}\n${place}\n${named}`;
+      await stdout.text(`${head}\n${shardTable(shards)}\n${opening.text}\n`);
     }
     return opening.isDamaged ? EXIT_CORRUPT : EXIT_DONE;
   } finally {

@@ -19,6 +19,7 @@ import { benchCommand } from "./bench.ts";
 import { benchRoundsCommand } from "./bench_rounds.ts";
 import { type Command, type Context, sayFailure } from "./command.ts";
 import { completionCommand } from "./completion.ts";
+import { consumersCommand } from "./consumers.ts";
 import { dumpCommand } from "./dump.ts";
 import { ClosedPipeError, EXIT_DONE, EXIT_FAILED, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
@@ -39,6 +40,7 @@ const COMMANDS: readonly Command[] = [
   repairCommand,
   backupCommand,
   topCommand,
+  consumersCommand,
   dumpCommand,
   benchCommand,
   completionCommand(() => COMMANDS),

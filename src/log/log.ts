@@ -6,6 +6,9 @@
 import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
+import { Consumers } from "../consumers/consumers.ts";
+import type { ConsumerHandle } from "../consumers/handle.ts";
+import type { ClampEvent, Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../consumers/types.ts";
 import { asLogError, LogError } from "../errors.ts";
 import type { Engine, Rung, SignalOptions } from "../options.ts";
 import { BatchReader } from "../read/batch_reader.ts";
@@ -26,6 +29,7 @@ import { backUpOpened } from "./backup.ts";
 import type { FlushTimer } from "./flush_timer.ts";
 import type { Guarantee } from "./guarantee.ts";
 import { LogInside } from "./log_inside.ts";
+import { consumerOwners } from "./consumer_context.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
@@ -48,6 +52,8 @@ export interface LogParts {
   readonly producers?: Producers;
   readonly durability: Rung;
   readonly maxBufferBytes?: number;
+  /** Stored offsets of consumers that stood behind the end. */
+  readonly clamps?: readonly ClampEvent[];
 }
 
 const utf8 = new TextEncoder();
@@ -65,6 +71,8 @@ export class EmbeddedLog implements Log {
   readonly #views: readonly ShardView[];
   readonly #queues: readonly AppendQueue[];
   readonly #blocks: BlockCache;
+  /** Its consumers, for what the public face has no name for. */
+  readonly groups: Consumers;
   /** Shard for records without a key, and how many batches it had finished when it became that. */
   #sticky = 0;
   #stickyBatches = 0;
@@ -81,6 +89,22 @@ export class EmbeddedLog implements Log {
     this.#views = parts.opened.map((opened) => opened.view);
     this.#blocks = new BlockCache(parts.engine.codecs);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
+    const { engine, directory, durability, clamps = [] } = parts;
+    const context = {
+      vfs: engine.vfs,
+      directory,
+      logId: this.id,
+      durability,
+      views: this.#views,
+      isDamaged: (shard: number) => this.recovery[shard].verdict === "corrupt",
+      ...consumerOwners(engine.vfs, directory),
+    };
+    this.groups = new Consumers(context, engine.clock, engine.codecs, clamps);
+  }
+
+  /** The shards as readers see them. */
+  get views(): readonly ShardView[] {
+    return this.#views;
   }
 
   async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
@@ -106,6 +130,21 @@ export class EmbeddedLog implements Log {
 
   fence(handle: ProducerHandle): void {
     this.#parts.producers?.fence(handle);
+  }
+
+  consumer(name: string, options: ConsumerOptions = {}): Consumer {
+    this.#assertOpen();
+    return this.groups.consumer(name, options);
+  }
+
+  consumerHandle(name: string, options: GroupOptions = {}): ConsumerHandle {
+    this.#assertOpen();
+    return this.groups.handle(name, options);
+  }
+
+  async consumers(): Promise<readonly ConsumerInfo[]> {
+    this.#assertOpen();
+    return await this.groups.list();
   }
 
   shard(id: number): Shard {
@@ -234,6 +273,7 @@ export class EmbeddedLog implements Log {
     this.#parts.producers?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();
     await this.#blocks.close();
+    results.push(...await Promise.allSettled([this.groups.close()]));
     try {
       await this.#parts.lock?.release();
     } catch (error) {

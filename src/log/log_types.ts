@@ -6,6 +6,8 @@
 import type { BytesInput } from "../batch/record_input.ts";
 import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
+import type { ConsumerHandle } from "../consumers/handle.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../consumers/types.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import type { RawRange, RawReadOptions } from "../read/raw_reader.ts";
 import type { ReadOptions } from "../read/read_options.ts";
@@ -238,6 +240,29 @@ export interface Log<T = Untyped, In = T> extends AsyncDisposable {
    * anything is copied where there is too little space, `CORRUPT_FILE` and `DATA_LOSS` where the log is damaged, `CLOSED`, `IO`
    */
   backup(out: string, options?: BackupOptions): Promise<BackupReport>;
+  /**
+   * A named cursor over all shards that is stored beside the data: iterate it, and `commit()`. Consumers of one name share the shards: each
+   * shard belongs to one of them at a time. See `docs/consumers.md`.
+   *
+   * @param name 1–249 characters of `a-z A-Z 0-9 . _ -`.
+   * @throws {RangeError} where the name or an option is out of range; `TypeError` where the name is no string.
+   * @throws {LogError} `CLOSED`; everything else is thrown by the first use.
+   */
+  consumer(name: string, options?: ConsumerOptions): Consumer;
+  /**
+   * A member of a consumer's group for another thread: post the handle to a worker and give it to `connectConsumer` of
+   * `@bimip/log/consumer` there. Each handle is for one worker.
+   *
+   * @throws {RangeError} where the name or an option is out of range.
+   * @throws {LogError} `CLOSED`
+   */
+  consumerHandle(name: string, options?: GroupOptions): ConsumerHandle;
+  /**
+   * All consumers that have stored offsets here, and how far they are behind.
+   *
+   * @throws {LogError} `CORRUPT_FILE` where one of the files is damaged, `CLOSED`, `IO`
+   */
+  consumers(): Promise<readonly ConsumerInfo[]>;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */
   flush(rung?: Rung, options?: SignalOptions): Promise<void>;
   /**

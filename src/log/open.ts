@@ -13,6 +13,7 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import { WriteModeChoice } from "../shard/write_mode.ts";
 import { type Tell, tellTo } from "../telemetry/logger.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
+import { clampConsumers } from "./consumer_context.ts";
 import { FlushTimer } from "./flush_timer.ts";
 import { takeLock } from "./lock.ts";
 import { EmbeddedLog } from "./log.ts";
@@ -62,7 +63,15 @@ async function openForReading(engine: Engine, directory: string, options: OpenOp
   if (manifest === undefined) throw await noManifest(vfs, directory, found.present);
   checkAgreement(manifest, options, directory);
   const opened = await openAll(vfs, directory, manifest, options, (place) => openShardForReading(engine, place));
-  return new EmbeddedLog({ engine, directory, manifest, opened, timer: undefined, lock: undefined, durability: "os" });
+  return new EmbeddedLog({
+    engine,
+    directory,
+    manifest,
+    opened,
+    timer: undefined,
+    lock: undefined,
+    durability: options.durability ?? "os",
+  });
 }
 
 async function openForWriting(
@@ -124,7 +133,9 @@ async function openForWriting(
     );
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
     const { maxBufferBytes } = limits;
-    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability, maxBufferBytes });
+    const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
+    const parts = { engine, directory, manifest, opened, timer, lock, producers, durability, maxBufferBytes, clamps };
+    return new EmbeddedLog(parts);
   } catch (error) {
     await lock.release();
     throw error;

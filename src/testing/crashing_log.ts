@@ -7,6 +7,8 @@ import type { CrashKind } from "../../adapters/memory.ts";
 import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
+import type { ConsumerHandle } from "../consumers/handle.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../consumers/types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
 import type { Guarantee } from "../log/guarantee.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
@@ -19,6 +21,7 @@ import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
+import { CrashingConsumer } from "./crashing_consumer.ts";
 import { CrashingReader, CrashingUserStream } from "./crashing_reader.ts";
 import { CrashingShard } from "./crashing_shard.ts";
 import type { Life } from "./life.ts";
@@ -140,6 +143,20 @@ export class CrashingLog implements MemoryLog {
 
   backup(out: string, options?: BackupOptions): Promise<BackupReport> {
     return this.#life.guard(() => this.#log.backup(out, options));
+  }
+
+  consumer(name: string, options?: ConsumerOptions): Consumer {
+    this.#life.assertAlive();
+    return new CrashingConsumer(this.#log.consumer(name, options), this.#life);
+  }
+
+  consumerHandle(name: string, options?: GroupOptions): ConsumerHandle {
+    this.#life.assertAlive();
+    return this.#log.consumerHandle(name, options);
+  }
+
+  consumers(): Promise<readonly ConsumerInfo[]> {
+    return this.#life.guard(() => this.#log.consumers());
   }
 
   flush(rung?: Rung, options?: SignalOptions): Promise<void> {
