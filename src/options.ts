@@ -88,6 +88,13 @@ export interface OpenOptions extends SignalOptions {
    * @default {false}
    */
   allowNetworkFileSystem?: boolean;
+  /**
+   * How long a shard remembers a producer of ready-to-write batches that sends nothing, in milliseconds from 1; `Infinity` for always.
+   * Named producers are always remembered. See `docs/exactly_once.md`.
+   *
+   * @default {86_400_000}
+   */
+  producerExpiryMs?: number;
   /** Called once for each shard that is poisoned. */
   onError?: (error: LogError) => void;
   /** The file system. @default {the running runtime's own} */
@@ -119,6 +126,7 @@ export interface Limits {
   readonly segmentBytes: number;
   readonly directIo: DirectIo;
   readonly maxUnsyncedBytes: number;
+  readonly producerExpiryMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -157,9 +165,13 @@ export function resolveLimits(options: OpenOptions): Limits {
   const maxUnsyncedBytes = options.maxUnsyncedBytes === Infinity
     ? Infinity
     : whole("maxUnsyncedBytes", options.maxUnsyncedBytes, 1024 * MIB, 64 * 1024, Number.MAX_SAFE_INTEGER);
+  const producerExpiryMs = options.producerExpiryMs === Infinity
+    ? Infinity
+    : whole("producerExpiryMs", options.producerExpiryMs, 24 * 60 * 60 * 1000, 1, Number.MAX_SAFE_INTEGER);
   return {
     directIo,
     maxUnsyncedBytes,
+    producerExpiryMs,
     flushIntervalMs: interval,
     stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
     flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),
