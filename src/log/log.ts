@@ -26,10 +26,13 @@ import type { VfsLock } from "../vfs.ts";
 import { untilAborted } from "./aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
 import { backUpOpened } from "./backup.ts";
-import type { FlushTimer } from "./flush_timer.ts";
 import type { Guarantee } from "./guarantee.ts";
 import { LogInside } from "./log_inside.ts";
 import { consumerOwners } from "./consumer_context.ts";
+import { appendAtOffset, appendForUser, hasConditions } from "./conditional_append.ts";
+import type { FlushTimer } from "./flush_timer.ts";
+import { NamedProducers } from "./idempotent_producer.ts";
+import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
@@ -73,6 +76,7 @@ export class EmbeddedLog implements Log {
   readonly #blocks: BlockCache;
   /** Its consumers, for what the public face has no name for. */
   readonly groups: Consumers;
+  readonly #named: NamedProducers;
   /** Shard for records without a key, and how many batches it had finished when it became that. */
   #sticky = 0;
   #stickyBatches = 0;
@@ -88,6 +92,7 @@ export class EmbeddedLog implements Log {
     this.recovery = parts.opened.map((opened) => opened.report);
     this.#views = parts.opened.map((opened) => opened.view);
     this.#blocks = new BlockCache(parts.engine.codecs);
+    this.#named = new NamedProducers(parts.engine.clock, parts.durability);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
     const { engine, directory, durability, clamps = [] } = parts;
     const context = {
@@ -110,7 +115,9 @@ export class EmbeddedLog implements Log {
   async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
     options.signal?.throwIfAborted();
     const shard = this.#shardOfRecord(record);
-    const taken = this.#queues[shard.id].take(record, options.signal);
+    const taken = hasConditions(options)
+      ? this.#takeIf(writable(shard), record, options)
+      : this.#queues[shard.id].take(record, options.signal);
     const offset = typeof taken === "number" ? taken : await taken;
     await shard.acknowledged(offset, options.durability ?? this.#parts.durability, options);
     return { shard: shard.id, offset };
@@ -126,6 +133,14 @@ export class EmbeddedLog implements Log {
       throw new LogError("READ_ONLY", `Cannot make a producer for ${directory}: ${what} is open for reading only`);
     }
     return producers.create(open, options);
+  }
+
+  async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
+    this.#assertOpen();
+    if (options.shard === undefined && this.shards.length > 1) {
+      throw new TypeError("Cannot make a producer: name its shard, this log has several");
+    }
+    return await this.#named.open(writable(this.#shardAt(options.shard ?? 0)), name, options);
   }
 
   fence(handle: ProducerHandle): void {
@@ -292,6 +307,21 @@ export class EmbeddedLog implements Log {
     return key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
   }
 
+  /** The record's offset, once its conditions hold. */
+  #takeIf(shard: ShardWriter, record: RecordInput, options: AppendOptions): number | Promise<number> {
+    const { ifOffset, ifUserOffset, signal } = options;
+    const { key } = record;
+    const { codecs, clock } = this.#parts.engine;
+    const place = { shard, queue: this.#queues[shard.id], codecs, clock };
+    const isKeyed = key !== undefined && key !== null;
+    if (!isKeyed && (ifUserOffset !== undefined || this.shards.length > 1)) {
+      throw new TypeError("Cannot append a record on a condition: give it a key, which names its user and its shard");
+    }
+    if (!isKeyed || ifUserOffset === undefined) return appendAtOffset(place, record, ifOffset!, signal);
+    const userHead = async (): Promise<number> => (await this.user(key).head())?.offset ?? -1;
+    return appendForUser(place, record, bytesOf(key), { ...options, ifUserOffset }, userHead);
+  }
+
   /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */
   #stickyShard(): ShardWriter | ReadOnlyShard {
     const { shards } = this;
@@ -328,6 +358,15 @@ export class EmbeddedLog implements Log {
       throw new LogError("CLOSED", `Cannot use the log in ${this.directory}: it is closed; open it again`);
     }
   }
+}
+
+/** The shard where it can be written; a read-only one throws its reason. */
+function writable(shard: ShardWriter | ReadOnlyShard): ShardWriter {
+  if (shard instanceof ShardWriter) return shard;
+  shard.tryAppend();
+  throw new LogError("READ_ONLY", `Cannot append to shard ${shard.id}: it is open for reading only`, {
+    shard: shard.id,
+  });
 }
 
 function bytesOf(key: BytesInput): Uint8Array {

@@ -11,6 +11,7 @@ import type { ConsumerHandle } from "../consumers/handle.ts";
 import type { Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../consumers/types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
 import type { Guarantee } from "../log/guarantee.ts";
+import type { IdempotentOptions, IdempotentProducer } from "../log/idempotent_types.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
 import type { ProducerOptions } from "../log/producers.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../log/streams.ts";
@@ -25,6 +26,7 @@ import { CrashingConsumer } from "./crashing_consumer.ts";
 import { CrashingReader, CrashingUserStream } from "./crashing_reader.ts";
 import { CrashingShard } from "./crashing_shard.ts";
 import type { Life } from "./life.ts";
+import { CrashingProducer } from "./crashing_producer.ts";
 import type { MemoryFault } from "./memory_fault.ts";
 import type { MemoryLog, ReopenOptions } from "./memory_log_types.ts";
 import type { SteppedClock } from "./stepped_clock.ts";
@@ -157,6 +159,11 @@ export class CrashingLog implements MemoryLog {
 
   consumers(): Promise<readonly ConsumerInfo[]> {
     return this.#life.guard(() => this.#log.consumers());
+  }
+
+  async idempotentProducer(name: string, options?: IdempotentOptions): Promise<IdempotentProducer> {
+    const producer = await this.#life.guard(() => this.#log.idempotentProducer(name, options));
+    return new CrashingProducer(producer, this.#life);
   }
 
   flush(rung?: Rung, options?: SignalOptions): Promise<void> {
