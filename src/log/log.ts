@@ -11,15 +11,11 @@ import type { ConsumerHandle } from "../consumers/handle.ts";
 import type { ClampEvent, Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../consumers/types.ts";
 import { asLogError, LogError } from "../errors.ts";
 import type { Engine, Rung, SignalOptions } from "../options.ts";
-import { BatchReader } from "../read/batch_reader.ts";
-import { BlockCache } from "../read/block_cache.ts";
-import { type RawRange, RawReader, type RawReadOptions } from "../read/raw_reader.ts";
-import { checkReadOptions, type ReadOptions } from "../read/read_options.ts";
-import { RecordReader } from "../read/reader.ts";
+import type { RawRange, RawReadOptions } from "../read/raw_reader.ts";
+import type { ReadOptions } from "../read/read_options.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
-import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { VfsLock } from "../vfs.ts";
@@ -28,6 +24,7 @@ import { AppendQueue } from "./append_queue.ts";
 import { backUpOpened } from "./backup.ts";
 import type { Guarantee } from "./guarantee.ts";
 import { LogInside } from "./log_inside.ts";
+import { LogReading } from "./log_reading.ts";
 import { consumerOwners } from "./consumer_context.ts";
 import { appendAtOffset, appendForUser, hasConditions } from "./conditional_append.ts";
 import type { FlushTimer } from "./flush_timer.ts";
@@ -36,12 +33,11 @@ import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.t
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
-import { shardOfKey } from "./partitioner.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
+import { bytesOf, type OpenShard, ShardChoice, writable } from "./shard_choice.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "./streams.ts";
 import type { LogStats } from "./stats.ts";
 import { prometheusText } from "./stats_text.ts";
-import { ScannedUserStream } from "./user_stream.ts";
 
 /** Everything an open log is made of. */
 export interface LogParts {
@@ -59,27 +55,22 @@ export interface LogParts {
   readonly clamps?: readonly ClampEvent[];
 }
 
-const utf8 = new TextEncoder();
-
 /** The embedded log: files in a directory, written by this program. */
 export class EmbeddedLog implements Log {
   readonly directory: string;
   readonly topic: string;
-  readonly shards: readonly (ShardWriter | ReadOnlyShard)[];
+  readonly shards: readonly OpenShard[];
   readonly recovery: readonly RecoveryReport[];
   /** 16 bytes that tell this log from every other. */
   readonly id: Uint8Array;
   readonly inside: LogInside;
   readonly #parts: LogParts;
-  readonly #views: readonly ShardView[];
   readonly #queues: readonly AppendQueue[];
-  readonly #blocks: BlockCache;
+  readonly #reading: LogReading;
+  readonly #choice: ShardChoice;
   /** Its consumers, for what the public face has no name for. */
   readonly groups: Consumers;
   readonly #named: NamedProducers;
-  /** Shard for records without a key, and how many batches it had finished when it became that. */
-  #sticky = 0;
-  #stickyBatches = 0;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(parts: LogParts) {
@@ -90,8 +81,9 @@ export class EmbeddedLog implements Log {
     this.inside = new LogInside({ maxBufferBytes: 0, ...parts, topic: this.topic });
     this.shards = parts.opened.map((opened) => opened.shard);
     this.recovery = parts.opened.map((opened) => opened.report);
-    this.#views = parts.opened.map((opened) => opened.view);
-    this.#blocks = new BlockCache(parts.engine.codecs);
+    this.#choice = new ShardChoice(this.shards);
+    const views = parts.opened.map((opened) => opened.view);
+    this.#reading = new LogReading(views, this.#choice, parts.engine.codecs, () => this.#assertOpen());
     this.#named = new NamedProducers(parts.engine.clock, parts.durability);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
     const { engine, directory, durability, clamps = [] } = parts;
@@ -100,7 +92,7 @@ export class EmbeddedLog implements Log {
       directory,
       logId: this.id,
       durability,
-      views: this.#views,
+      views,
       isDamaged: (shard: number) => this.recovery[shard].verdict === "corrupt",
       ...consumerOwners(engine.vfs, directory),
     };
@@ -109,12 +101,13 @@ export class EmbeddedLog implements Log {
 
   /** The shards as readers see them. */
   get views(): readonly ShardView[] {
-    return this.#views;
+    return this.#reading.views;
   }
 
   async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
+    this.#assertOpen();
     options.signal?.throwIfAborted();
-    const shard = this.#shardOfRecord(record);
+    const shard = this.#choice.ofRecord(record);
     const taken = hasConditions(options)
       ? this.#takeIf(writable(shard), record, options)
       : this.#queues[shard.id].take(record, options.signal);
@@ -125,7 +118,7 @@ export class EmbeddedLog implements Log {
 
   producer(options: ProducerOptions = {}): ProducerHandle {
     this.#assertOpen();
-    const wanted = options.shard === undefined ? this.shards : [this.#shardAt(options.shard)];
+    const wanted = options.shard === undefined ? this.shards : [this.#choice.at(options.shard)];
     const { producers, directory } = this.#parts;
     const open = wanted.filter((shard) => shard instanceof ShardWriter);
     if (producers === undefined || open.length < wanted.length) {
@@ -137,10 +130,7 @@ export class EmbeddedLog implements Log {
 
   async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
     this.#assertOpen();
-    if (options.shard === undefined && this.shards.length > 1) {
-      throw new TypeError("Cannot make a producer: name its shard, this log has several");
-    }
-    return await this.#named.open(writable(this.#shardAt(options.shard ?? 0)), name, options);
+    return await this.#named.open(writable(this.#choice.named(options.shard, "make a producer")), name, options);
   }
 
   fence(handle: ProducerHandle): void {
@@ -163,22 +153,19 @@ export class EmbeddedLog implements Log {
   }
 
   shard(id: number): Shard {
-    return this.#shardAt(id);
+    return this.#choice.at(id);
   }
 
   shardFor(key: BytesInput): Shard {
-    return this.#shardOf(key);
+    return this.#choice.ofKey(key);
   }
 
   user(key: BytesInput): UserStream {
-    const bytes = bytesOf(key);
-    const view = this.#views[this.#shardOf(key).id];
-    return new ScannedUserStream(view, bytes, this.#parts.engine.codecs, () => this.#assertOpen());
+    return this.#reading.user(key);
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
-    const views = this.#viewsFor(options);
-    return new RecordReader(views, options, this.#parts.engine.codecs, undefined, this.#blocks);
+    return this.#reading.read(options);
   }
 
   toReadableStream({ highWaterMark, ...options }: ReadableStreamOptions = {}): ReadableStream<LogRecord> {
@@ -188,59 +175,24 @@ export class EmbeddedLog implements Log {
   toWritableStream(options: WritableStreamOptions = {}): WritableStream<RecordInput> {
     this.#assertOpen();
     return writableOf({
-      take: (record, signal) => this.#queues[this.#shardOfRecord(record).id].take(record, signal),
+      take: (record, signal) => {
+        this.#assertOpen();
+        return this.#queues[this.#choice.ofRecord(record).id].take(record, signal);
+      },
       flush: (rung, options) => this.flush(rung, options),
     }, options);
   }
 
   readRaw(options: RawReadOptions = {}): AsyncIterableIterator<RawRange> {
-    this.#assertOpen();
-    if (options.shard === undefined && this.shards.length > 1) {
-      throw new TypeError("Cannot read ranges of batches: name a shard, this log has several");
-    }
-    return new RawReader(this.#views[this.#shardAt(options.shard ?? 0).id], options, this.#parts.engine.codecs);
+    return this.#reading.readRaw(options);
   }
 
-  async get(place: RecordPlace, { signal }: SignalOptions = {}): Promise<LogRecord | undefined> {
-    signal?.throwIfAborted();
-    return await untilAborted(this.#get(place), signal);
-  }
-
-  async #get({ shard, offset }: RecordPlace): Promise<LogRecord | undefined> {
-    this.#assertOpen();
-    if (shard === undefined && this.shards.length > 1) {
-      throw new TypeError("Cannot get a record: name its shard, this log has several");
-    }
-    if (!Number.isSafeInteger(offset) || offset < 0) {
-      throw new TypeError(`Cannot get a record: its offset must be a whole number from 0, not ${String(offset)}`);
-    }
-    const view = this.#views[this.#shardAt(shard ?? 0).id];
-    const found = this.#blocks.read(view, offset, 1);
-    let records: readonly LogRecord[] | undefined = found instanceof Promise ? await found : found;
-    if (records === undefined) {
-      const reader = new RecordReader([view], { from: offset, limit: 1 }, this.#parts.engine.codecs);
-      records = [];
-      for await (const record of reader) records = [record];
-    }
-    return records[0]?.offset === offset ? records[0] : undefined;
+  get(place: RecordPlace, options: SignalOptions = {}): Promise<LogRecord | undefined> {
+    return this.#reading.get(place, options);
   }
 
   batches(options: ReadOptions = {}): AsyncIterableIterator<LogBatch> {
-    const views = this.#viewsFor(options);
-    if (options.reverse) throw new TypeError("Cannot read batches in reverse: read() does that");
-    if (options.last !== undefined && views.length > 1) {
-      throw new TypeError("Cannot read the last batches of all shards: name a shard");
-    }
-    return new BatchReader(views, options, this.#parts.engine.codecs);
-  }
-
-  /** The shards that a reader with these options reads. */
-  #viewsFor(options: ReadOptions): readonly ShardView[] {
-    this.#assertOpen();
-    if (options.shard !== undefined) this.#shardAt(options.shard);
-    const views = options.shard === undefined ? this.#views : [this.#views[options.shard]];
-    checkReadOptions(options, views.length);
-    return views;
+    return this.#reading.batches(options);
   }
 
   stats(): LogStats {
@@ -287,7 +239,7 @@ export class EmbeddedLog implements Log {
     this.#parts.timer?.stop();
     this.#parts.producers?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();
-    await this.#blocks.close();
+    await this.#reading.close();
     results.push(...await Promise.allSettled([this.groups.close()]));
     try {
       await this.#parts.lock?.release();
@@ -295,16 +247,6 @@ export class EmbeddedLog implements Log {
       results.push({ status: "rejected", reason: asLogError(error, `close the log in ${this.directory}`) });
     }
     for (const result of results) if (result.status === "rejected") throw result.reason;
-  }
-
-  /** Where `append` puts a record. */
-  #shardOfRecord(record: RecordInput): ShardWriter | ReadOnlyShard {
-    this.#assertOpen();
-    if (typeof record !== "object" || record === null) {
-      throw new TypeError("Cannot append a record: it must be an object");
-    }
-    const { key } = record;
-    return key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
   }
 
   /** The record's offset, once its conditions hold. */
@@ -322,55 +264,9 @@ export class EmbeddedLog implements Log {
     return appendForUser(place, record, bytesOf(key), { ...options, ifUserOffset }, userHead);
   }
 
-  /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */
-  #stickyShard(): ShardWriter | ReadOnlyShard {
-    const { shards } = this;
-    const batches = (shard: ShardWriter | ReadOnlyShard): number => shard instanceof ShardWriter ? shard.batches : 0;
-    if (shards[this.#sticky].state !== "open" || batches(shards[this.#sticky]) !== this.#stickyBatches) {
-      for (let step = 1; step <= shards.length; step++) {
-        const next = (this.#sticky + step) % shards.length;
-        if (shards[next].state === "open") {
-          this.#sticky = next;
-          break;
-        }
-      }
-      this.#stickyBatches = batches(shards[this.#sticky]);
-    }
-    return shards[this.#sticky];
-  }
-
-  #shardOf(key: BytesInput): ShardWriter | ReadOnlyShard {
-    if (this.shards.length === 1 && (typeof key === "string" || key instanceof Uint8Array)) return this.shards[0];
-    const bytes = bytesOf(key);
-    return this.shards[shardOfKey(bytes, bytes.length, this.shards.length)];
-  }
-
-  #shardAt(id: number): ShardWriter | ReadOnlyShard {
-    const shard = this.shards[id];
-    if (shard === undefined) {
-      throw new RangeError(`Cannot use shard ${String(id)}: this log has shards 0 to ${this.shards.length - 1}`);
-    }
-    return shard;
-  }
-
   #assertOpen(): void {
     if (this.#closing !== undefined) {
       throw new LogError("CLOSED", `Cannot use the log in ${this.directory}: it is closed; open it again`);
     }
   }
-}
-
-/** The shard where it can be written; a read-only one throws its reason. */
-function writable(shard: ShardWriter | ReadOnlyShard): ShardWriter {
-  if (shard instanceof ShardWriter) return shard;
-  shard.tryAppend();
-  throw new LogError("READ_ONLY", `Cannot append to shard ${shard.id}: it is open for reading only`, {
-    shard: shard.id,
-  });
-}
-
-function bytesOf(key: BytesInput): Uint8Array {
-  if (typeof key === "string") return utf8.encode(key);
-  if (key instanceof Uint8Array) return key;
-  throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
 }

@@ -1,0 +1,96 @@
+/**
+ * Which shard of a log takes which record.
+ *
+ * @module
+ */
+import type { BytesInput, RecordInput } from "../batch/record_input.ts";
+import { LogError } from "../errors.ts";
+import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
+import { ShardWriter } from "../shard/shard_writer.ts";
+import { shardOfKey } from "./partitioner.ts";
+
+const utf8 = new TextEncoder();
+
+/** A shard of an open log. */
+export type OpenShard = ShardWriter | ReadOnlyShard;
+
+/** See above. */
+export class ShardChoice {
+  readonly shards: readonly OpenShard[];
+  /** Shard for records without a key, and how many batches it had finished when it became that. */
+  #sticky = 0;
+  #stickyBatches = 0;
+
+  constructor(shards: readonly OpenShard[]) {
+    this.shards = shards;
+  }
+
+  /**
+   * A shard by number.
+   *
+   * @throws {RangeError} where there is none.
+   */
+  at(id: number): OpenShard {
+    const shard = this.shards[id];
+    if (shard === undefined) {
+      throw new RangeError(`Cannot use shard ${String(id)}: this log has shards 0 to ${this.shards.length - 1}`);
+    }
+    return shard;
+  }
+
+  /** The one shard there is, or the one that is named. */
+  named(id: number | undefined, what: string): OpenShard {
+    if (id === undefined && this.shards.length > 1) {
+      throw new TypeError(`Cannot ${what}: name its shard, this log has several`);
+    }
+    return this.at(id ?? 0);
+  }
+
+  ofKey(key: BytesInput): OpenShard {
+    if (this.shards.length === 1 && (typeof key === "string" || key instanceof Uint8Array)) return this.shards[0];
+    const bytes = bytesOf(key);
+    return this.shards[shardOfKey(bytes, bytes.length, this.shards.length)];
+  }
+
+  /** Where `append` puts a record. */
+  ofRecord(record: RecordInput): OpenShard {
+    if (typeof record !== "object" || record === null) {
+      throw new TypeError("Cannot append a record: it must be an object");
+    }
+    const { key } = record;
+    return key === undefined || key === null ? this.#stickyShard() : this.ofKey(key);
+  }
+
+  /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */
+  #stickyShard(): OpenShard {
+    const { shards } = this;
+    const batches = (shard: OpenShard): number => shard instanceof ShardWriter ? shard.batches : 0;
+    if (shards[this.#sticky].state !== "open" || batches(shards[this.#sticky]) !== this.#stickyBatches) {
+      for (let step = 1; step <= shards.length; step++) {
+        const next = (this.#sticky + step) % shards.length;
+        if (shards[next].state === "open") {
+          this.#sticky = next;
+          break;
+        }
+      }
+      this.#stickyBatches = batches(shards[this.#sticky]);
+    }
+    return shards[this.#sticky];
+  }
+}
+
+/** The shard where it can be written; a read-only one throws its reason. */
+export function writable(shard: OpenShard): ShardWriter {
+  if (shard instanceof ShardWriter) return shard;
+  shard.tryAppend();
+  throw new LogError("READ_ONLY", `Cannot append to shard ${shard.id}: it is open for reading only`, {
+    shard: shard.id,
+  });
+}
+
+/** A key as bytes. */
+export function bytesOf(key: BytesInput): Uint8Array {
+  if (typeof key === "string") return utf8.encode(key);
+  if (key instanceof Uint8Array) return key;
+  throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
+}
