@@ -144,7 +144,7 @@ export async function openLog(
  *
  * const log = await openLog("./data/copied-example"); // this could be another process
  * await log.append({ value: "hi" });
- * const { copiedBytes } = await backupLog("./data/copied-example", `./data/copied-${Date.now()}`);
+ * const { copiedBytes } = await backupLog("./data/copied-example", "./data/copied-example-copy");
  * console.log(copiedBytes > 0);
  * await log.close();
  * ```

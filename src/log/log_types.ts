@@ -243,7 +243,7 @@ export interface Log<T = Untyped, In = T> extends AsyncDisposable {
    *
    * const log = await openLog("./data/backup-example");
    * await log.append({ value: "hi" });
-   * const { shards } = await log.backup(`./data/backup-example-${Date.now()}`);
+   * const { shards } = await log.backup("./data/backup-example-copy");
    * console.log(shards[0].nextOffset);
    * await log.close();
    * ```
