@@ -2,9 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { memoryVfs } from "../../adapters/memory.ts";
+import { memoryVfs, simulatedClock } from "../../adapters/memory.ts";
 import { assign, type Candidate } from "../../src/consumers/assignment.ts";
+import { Group, type GroupMember } from "../../src/consumers/group.ts";
+import type { CommitEntry, Grant } from "../../src/consumers/membership.ts";
+import { OpenCursor } from "../../src/consumers/open_cursor.ts";
 import type { Consumer } from "../../src/consumers/types.ts";
+import { consumerOwners } from "../../src/log/consumer_context.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import { fails, outcomeOf, useLog } from "../helpers.ts";
 import { drain, fill, openShards } from "./machine.ts";
@@ -185,6 +189,40 @@ describe("a group", () => {
       await first.close();
     }));
 
+  it("refuses a commit under a grant that is over, wherever it comes from", async () => {
+    const vfs = memoryVfs({ seed: 8 });
+    const log = await openShards(vfs, 2);
+    await fill(log, 9);
+    const { id, directory, views } = log;
+    const owners = consumerOwners(vfs, directory);
+    const context = { vfs, directory, logId: id, durability: "os" as const, views, isDamaged: () => false, ...owners };
+    const cursor = await OpenCursor.open(context, "g", "earliest");
+    const group = new Group("g", cursor, simulatedClock());
+    const member = (): GroupMember => ({
+      accepts: undefined,
+      leaseMs: 1000,
+      isActive: true,
+      grants: new Map(),
+      notify: () => {},
+      onCommitted: () => {},
+    });
+    const [first, second] = [member(), member()];
+    group.join(first);
+    const old = [...first.grants.values()];
+    assert.equal(old.length, 2);
+    group.leave(first);
+    group.join(second);
+    const entries = (grants: Iterable<Grant>, next: number): CommitEntry[] =>
+      [...grants].map(({ shard, id }) => ({ shard, grant: id, next }));
+    await fails("CONFLICT", () => group.commit(first, entries(old, 5)));
+    await fails("CONFLICT", () => group.commit(second, entries(old, 5)));
+    assert.deepEqual(cursor.committed, [0, 0]);
+    await group.commit(second, entries(second.grants.values(), 4));
+    assert.deepEqual(cursor.committed, [4, 4]);
+    await cursor.close();
+    await log.close();
+  });
+
   it("clamps an offset behind the end, in the file too, and says so", async () => {
     const vfs = memoryVfs({ seed: 4 });
     const log = await openShards(vfs, 1);
@@ -300,6 +338,8 @@ describe("a group", () => {
       const ending = last[Symbol.asyncIterator]().next();
       setTimeout(() => void log.close(), 5);
       assert.equal((await ending).done, true);
+      // Loops end first, so that what they delivered can still be committed.
+      await log.close();
       await fails("CLOSED", () => last.commit());
       await last.close();
     }));
