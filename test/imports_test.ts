@@ -19,6 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/claims/"],
   ["src/shard/"],
   ["src/read/"],
+  ["src/users/"],
   ["src/log.ts", "src/log/"],
   ["src/producer/"],
   ["src/verify/"],

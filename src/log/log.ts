@@ -25,7 +25,7 @@ import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
 import { shardOfKey } from "./partitioner.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
-import { ScannedUserStream } from "./user_stream.ts";
+import { IndexedUserStream } from "./user_stream.ts";
 
 /** Everything an open log is made of. */
 export interface LogParts {
@@ -112,7 +112,8 @@ export class EmbeddedLog implements Log {
   user(key: BytesInput): UserStream {
     const bytes = bytesOf(key);
     const view = this.#views[this.#shardOf(key).id];
-    return new ScannedUserStream(view, bytes, this.#parts.engine.codecs, () => this.#assertOpen());
+    const { users } = this.#parts.opened[view.id];
+    return new IndexedUserStream(view, bytes, this.#parts.engine.codecs, () => this.#assertOpen(), users);
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
@@ -180,6 +181,7 @@ export class EmbeddedLog implements Log {
 
   async #close(): Promise<void> {
     const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
+    for (const { users } of this.#parts.opened) await users?.close();
     this.#parts.timer?.stop();
     this.#parts.producers?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();

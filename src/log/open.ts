@@ -107,7 +107,7 @@ async function openForWriting(
         directory,
         manifest,
         options,
-        (place) => openShardForWriting(engine, place, consent, writeMode, context),
+        (place) => openShardForWriting(engine, place, consent, writeMode, context, manifest.shards),
       ),
     );
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);

@@ -24,7 +24,9 @@ import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
 import type { Vfs } from "../vfs.ts";
+import type { UserIndexer } from "../users/user_indexer.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
+import { openUserIndex } from "./open_user_index.ts";
 
 /** How often a reader looks before it believes that a shard is damaged. */
 const MAX_LOOKS = 3;
@@ -56,6 +58,8 @@ export interface OpenedShard {
   readonly shard: ShardWriter | ReadOnlyShard;
   readonly view: ShardView;
   readonly report: RecoveryReport;
+  /** Keeps the index of users; where the shard is written, with `userStride` above 0. */
+  readonly users?: UserIndexer | undefined;
   /** Ends followers; for a shard that this program does not write. */
   readonly remote: AnchorPublication | undefined;
 }
@@ -71,6 +75,7 @@ export async function openShardForWriting(
   acceptDataLoss: boolean,
   writeMode: WriteModeChoice,
   context: Omit<ShardContext, "id" | "earliest" | "epoch">,
+  shardsOfLog = 1,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const started = clock.monotonic();
@@ -84,7 +89,9 @@ export async function openShardForWriting(
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
+  const users = await openUserIndex(engine, place, context.limits, shardsOfLog, { earliest, end });
   const committer = new Committer({
+    onWritten: (...batches) => users?.indexer?.written(...batches),
     vfs,
     clock,
     directory: place.directory,
@@ -114,6 +121,7 @@ export async function openShardForWriting(
   return {
     shard,
     view,
+    users: users?.begin(view),
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
   };

@@ -62,6 +62,11 @@ export class ShardBatches {
     return this.#header!;
   }
 
+  /** Where the batch it stands on starts: its segment, and the position there. */
+  get place(): { readonly segment: number; readonly position: number } {
+    return { segment: this.#base, position: this.#scanner!.position };
+  }
+
   /**
    * Steps to the next batch with wanted records, as far as its header tells. False where nothing more is published: it may be
    * called again later.

@@ -45,6 +45,8 @@ export interface CommitterOptions {
   readonly segmentExists: boolean;
   /** The end's segment and the one before it, where a process that ended may have left them unsynced. */
   readonly unsyncedSegments: readonly number[];
+  /** Told of batches that were written, just before they are made known: `bytes[from, to)` at `position` of a segment. Must not throw. */
+  readonly onWritten?: (bytes: Uint8Array, from: number, to: number, segment: number, position: number) => void;
 }
 
 /** Writes one shard's files. One call at a time. */
@@ -161,6 +163,7 @@ export class Committer {
     this.written = segment.end;
     this.synced = synced;
     this.#background.wrote(to - from, segment, segment.end);
+    this.#options.onWritten?.(bytes, from, to, segment.identity.base, segment.end.position - (to - from));
     published();
   }
 
