@@ -87,9 +87,9 @@ export interface OpenOptions extends SignalOptions {
   userStride?: number;
   /**
    * Memory for the newest places of users, in bytes, for all shards of the log together, from 4,096 to 4,294,967,296. Once it is
-   * half full its content goes to a file, and again after `indexLagBytes`. A shard takes at least 11 KiB.
+   * is a third full its content goes to a file, and again after `indexLagBytes`. A shard takes at least 11 KiB.
    *
-   * @default {33_554_432}
+   * @default {67_108_864}
    */
   userTableBytes?: number;
   /**
@@ -192,7 +192,7 @@ export function resolveLimits(options: OpenOptions): Limits {
     maxBufferPerShard: whole("maxBufferPerShard", options.maxBufferPerShard, 8 * MIB, 1024, 1024 * MIB),
     maxBufferBytes: whole("maxBufferBytes", options.maxBufferBytes, 128 * MIB, 1024, 16 * 1024 * MIB),
     userStride: whole("userStride", options.userStride, 64, 0, 4096),
-    userTableBytes: whole("userTableBytes", options.userTableBytes, 32 * MIB, 4096, 4096 * MIB),
+    userTableBytes: whole("userTableBytes", options.userTableBytes, 64 * MIB, 4096, 4096 * MIB),
     indexLagBytes: whole("indexLagBytes", options.indexLagBytes, 64 * MIB, 4096, 4096 * MIB),
     segmentBytes: whole("segmentBytes", options.segmentBytes, 1024 * MIB, 1024, 2 ** 31 - 1),
   };

@@ -47,10 +47,6 @@ export class Postings {
     this.last = undefined;
   }
 
-  get isFull(): boolean {
-    return this.count >= this.#capacity || this.next - this.first >= MAX_OFFSETS;
-  }
-
   /**
    * Takes the records of an intact batch from {@linkcode Postings.next} on.
    *

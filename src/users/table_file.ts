@@ -13,6 +13,7 @@ import {
   type BucketPrefix,
   bucketsOf,
   bucketShift,
+  firstOfBucket,
   type LastBatch,
   MAX_ROW_BYTES,
   ownerOf,
@@ -90,12 +91,18 @@ export class TableFile {
     const bytes = await this.bucket(number);
     const prefix = this.prefix(bytes, 0, bytes.length, number);
     const reader = new NumberReader(bytes, BUCKET_PREFIX_BYTES, prefix.end);
+    let before = this.firstOf(number);
     for (let i = 0; i < prefix.users; i++) {
-      const isWanted = readU32(bytes, reader.position) === high && readU32(bytes, reader.position + 4) === low;
-      const entry = this.entry(reader, isWanted);
-      if (isWanted) return entry;
+      const entry = this.entry(reader, before, low);
+      if (entry.high === high && entry.low === low) return entry;
+      before = entry.high;
     }
     return undefined;
+  }
+
+  /** What the first entry of a bucket counts from. */
+  firstOf(bucket: number): number {
+    return firstOfBucket(bucket, this.#shift);
   }
 
   /** The bytes of a bucket's row. */
@@ -113,13 +120,19 @@ export class TableFile {
     return prefix;
   }
 
-  /** The entry that a reader stands before; its postings are read only where they are wanted. */
-  entry(reader: NumberReader, isWanted: boolean): UserEntry {
+  /**
+   * The entry that a reader stands before.
+   *
+   * @param before Upper half of the hash of the entry before.
+   * @param wanted Postings in the bucket are taken only of this lower half; without one, of all.
+   */
+  entry(reader: NumberReader, before: number, wanted?: number): UserEntry {
+    const high = before + reader.next();
     const { bytes, position } = reader;
-    if (position + 8 > reader.end) throw this.damage("an entry is cut off");
-    const high = readU32(bytes, position);
-    const low = readU32(bytes, position + 4);
-    reader.position += 8;
+    if (position + 4 > reader.end) throw this.damage("an entry is cut off");
+    const low = readU32(bytes, position);
+    const isWanted = wanted === undefined || wanted === low;
+    reader.position += 4;
     const code = reader.next();
     const count = code >>> 1;
     let inline: PostingChunk | undefined;

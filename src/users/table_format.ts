@@ -106,6 +106,11 @@ export function bucketOf(high: number, shift: number): number {
   return shift === 32 ? 0 : high >>> shift;
 }
 
+/** The smallest upper half of a hash in a bucket. */
+export function firstOfBucket(bucket: number, shift: number): number {
+  return shift === 32 ? 0 : (bucket << shift) >>> 0;
+}
+
 /** A number that tells the tables of one shard from those of any other. */
 export function ownerOf({ logId, shard }: TableIdentity): number {
   const bytes = new Uint8Array(20);

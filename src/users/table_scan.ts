@@ -15,7 +15,9 @@ const WINDOW_BYTES = 128 * 1024;
 export class TableScan {
   readonly file: TableFile;
   entry: UserEntry | undefined = undefined;
-  readonly #withPostings: boolean;
+  /** A lower half that no hash has: then no postings are taken. */
+  readonly #wanted: number | undefined;
+  #before = 0;
   #bucket = 0;
   #left = 0;
   #reader = new NumberReader(EMPTY, 0, 0);
@@ -28,7 +30,7 @@ export class TableScan {
   /** @param withPostings False: only counts are wanted. */
   constructor(file: TableFile, withPostings: boolean) {
     this.file = file;
-    this.#withPostings = withPostings;
+    this.#wanted = withPostings ? undefined : -1;
     this.#slots = new Uint8Array(Math.min(file.buckets, 4096) * SLOT_BYTES);
   }
 
@@ -39,7 +41,8 @@ export class TableScan {
 
   #step(): true {
     this.#left--;
-    this.entry = this.file.entry(this.#reader, this.#withPostings);
+    this.entry = this.file.entry(this.#reader, this.#before, this.#wanted);
+    this.#before = this.entry.high;
     return true;
   }
 
@@ -75,15 +78,13 @@ export class TableScan {
     const at = position - this.#windowFrom;
     const { users, end } = this.file.prefix(this.#window, at, length, number);
     this.#left = users;
+    this.#before = this.file.firstOf(number);
     this.#reader = new NumberReader(this.#window, at + BUCKET_PREFIX_BYTES, end);
   }
 
   async #fill(into: Uint8Array, position: number, needed = into.length): Promise<number> {
     const read = await this.file.read(into, position);
-    if (read < needed) {
-      // The last part of the slots is shorter than the piece that is read of them only where the file is.
-      throw this.file.damage("the file ends early");
-    }
+    if (read < needed) throw this.file.damage("the file ends early");
     return read;
   }
 }

@@ -12,6 +12,7 @@ import {
   bucketsOf,
   bucketShift,
   endRow,
+  firstOfBucket,
   type LastBatch,
   MAX_INLINE,
   MAX_ROW_BYTES,
@@ -27,11 +28,16 @@ import {
   writeTableHeader,
 } from "./table_format.ts";
 
-const BUFFER_BYTES = 256 * 1024;
+/**
+ * Written at once. While a program appends without a pause each write waits for its turn, and a table should be finished before there
+ * is enough for the next one.
+ */
+const BUFFER_BYTES: number = 1024 * 1024;
+const FIRST_BUFFER_BYTES: number = 64 * 1024;
 /** Two numbers of five bytes. */
 const MAX_POSTING_BYTES = 10;
 /** Hash, count, and where the runs are. */
-const MAX_ENTRY_BYTES: number = 8 + 4 * 5;
+const MAX_ENTRY_BYTES: number = 4 + 5 * 5;
 
 /** A bucket is larger than a row can be: the table is given up. */
 export class TableError extends Error {}
@@ -49,13 +55,15 @@ export class TableWriter {
   readonly #slots: Uint8Array;
   #file: VfsFile | undefined = undefined;
   /** Bytes for the file from {@linkcode TableWriter.#written} on. */
-  #buffer = new Uint8Array(BUFFER_BYTES);
+  #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   #filled = 0;
   #written: number;
   #bucket = 0;
   #entries = new Uint8Array(4096);
   #entryAt = 0;
   #users = 0;
+  /** Of the user before in the bucket, or where the bucket's hashes begin. */
+  #previousHigh = 0;
   // Of the user that is being written.
   #high = 0;
   #low = 0;
@@ -186,9 +194,10 @@ export class TableWriter {
 
   #beginEntry(count: number): void {
     const entries = this.#entries;
-    writeI32(entries, this.#entryAt, this.#high);
-    writeI32(entries, this.#entryAt + 4, this.#low);
-    this.#entryAt = writeNumber(entries, this.#entryAt + 8, count * 2 + (this.#isInline ? 0 : 1));
+    const at = writeNumber(entries, this.#entryAt, this.#high - this.#previousHigh);
+    this.#previousHigh = this.#high;
+    writeI32(entries, at, this.#low);
+    this.#entryAt = writeNumber(entries, at + 4, count * 2 + (this.#isInline ? 0 : 1));
     this.#users++;
   }
 
@@ -231,6 +240,7 @@ export class TableWriter {
     this.#append(row, length);
     this.#entryAt = this.#users = 0;
     this.#bucket++;
+    this.#previousHigh = firstOfBucket(this.#bucket, this.#shift);
   }
 
   #append(row: Uint8Array, length: number): void {

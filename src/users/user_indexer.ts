@@ -14,10 +14,14 @@ import { mergeTables } from "./merge_tables.ts";
 import { isPacked, POSTING_BYTES, Postings, type Taken } from "./postings.ts";
 import { tableName, type TableRange } from "./table_format.ts";
 
-const READ_BYTES: number = 256 * 1024;
+const READ_BYTES: number = 1024 * 1024;
 /** A tail of the log shorter than this has no table when the log is closed: it is scanned faster than a file is opened. */
 const MIN_TABLE_BYTES: number = 256 * 1024;
 const MIN_CAPACITY = 256;
+/** A table is begun before memory is full: what comes while it is written needs room as well. */
+const FULL_PART = 0.6;
+/** A catch-up of so few offsets is finished when the log is closed, a longer one by the next opening. */
+const MAX_LAST_OFFSETS: number = 2 ** 20;
 
 /** Numbers that bound the index of one shard. */
 export interface UserIndexLimits {
@@ -126,8 +130,10 @@ export class UserIndexer {
   /** The last postings become a table, where they are many. */
   async close(): Promise<void> {
     const isOver = this.#isOver;
-    this.#isOver = true;
+    const missing = this.#view.publication.end.nextOffset - this.#pending.next;
+    if (missing > MAX_LAST_OFFSETS) this.#isOver = true;
     await this.#catching;
+    this.#isOver = true;
     await this.#cutting;
     if (!isOver && this.failure === undefined && this.#pending.logBytes >= this.#minTableBytes) {
       this.#freeze();
@@ -147,7 +153,8 @@ export class UserIndexer {
       const taken = this.#pending.add(bytes, at, header, position, this.#hasher, this.#codecs);
       if (taken === "unknown") this.#give(new Error(`the batch at offset ${header.baseOffset} cannot be decoded`));
       if (taken === "full" && this.#freeze()) continue;
-      if (this.#pending.isFull || this.#pending.logBytes >= this.#limits.indexLagBytes) this.#freeze();
+      const { count, logBytes } = this.#pending;
+      if (count >= this.#capacity * FULL_PART || logBytes >= this.#limits.indexLagBytes) this.#freeze();
       return taken;
     }
   }
