@@ -4,7 +4,7 @@
  * @module
  */
 import type { Vfs } from "../vfs.ts";
-import type { Postings } from "./postings.ts";
+import { type Postings, WORDS } from "./postings.ts";
 import { bucketsOf, bucketShift, type TableIdentity } from "./table_format.ts";
 import { TableWriter } from "./table_writer.ts";
 
@@ -20,18 +20,19 @@ export async function buildTable(
   try {
     await writer.open();
     const ends = sortByBits(postings, identity);
-    const { highs, lows, offsets, positions, order } = postings;
+    const { data, order } = postings;
     let start = 0;
     for (const end of ends) {
       if (end === start) continue;
-      sortWithin(postings, start, end);
+      if (end - start > 1) sortWithin(postings, start, end);
       for (let i = start; i < end;) {
-        const high = highs[order[i]];
-        const low = lows[order[i]];
+        const at = order[i];
+        const high = data[at];
+        const low = data[at + 1];
         let to = i + 1;
-        while (to < end && highs[order[to]] === high && lows[order[to]] === low) to++;
+        while (to < end && data[order[to]] === high && data[order[to] + 1] === low) to++;
         writer.begin(high, low, to - i);
-        for (; i < to; i++) writer.add(offsets[order[i]], positions[order[i]]);
+        for (; i < to; i++) writer.add(data[order[i] + 2], data[order[i] + 3]);
       }
       start = end;
       if (writer.isFilled) await writer.flush();
@@ -43,41 +44,65 @@ export async function buildTable(
   }
 }
 
-/** Puts the numbers of the postings into the order of the first bits of their hashes and answers where each stretch ends. */
-function sortByBits({ highs, order, count }: Postings, identity: TableIdentity): Uint32Array {
+/** Puts the places of the postings into the order of the first bits of their hashes and answers where each stretch ends. */
+function sortByBits({ data, order, count }: Postings, identity: TableIdentity): Uint32Array {
   const stretches = bucketsOf(identity) * STRETCHES_A_BUCKET;
   const shift = bucketShift(stretches);
   const ends = new Uint32Array(stretches);
-  for (let i = 0; i < count; i++) ends[highs[i] >>> shift]++;
+  const words = count * WORDS;
+  for (let at = 0; at < words; at += WORDS) ends[data[at] >>> shift]++;
   let sum = 0;
   for (let stretch = 0; stretch < stretches; stretch++) {
     const here = ends[stretch];
     ends[stretch] = sum;
     sum += here;
   }
-  for (let i = 0; i < count; i++) order[ends[highs[i] >>> shift]++] = i;
+  for (let at = 0; at < words; at += WORDS) order[ends[data[at] >>> shift]++] = at;
   return ends;
 }
 
 /** Few postings are left in a stretch, unless they are of one user. */
 const STRETCHES_A_BUCKET = 64;
 /** Below this an insertion sort is the fastest. */
-const FEW = 64;
+const FEW = 32;
+/** With more users than this in one stretch an ordinary sort does. */
+const FEW_USERS = 32;
 
-/** Sorts one stretch by hash; of one user the order of offsets stays, as numbers of postings rise with them. */
-function sortWithin({ highs, lows, order }: Postings, from: number, to: number): void {
-  if (to - from > FEW) {
-    order.subarray(from, to).sort((a, b) => highs[a] - highs[b] || lows[a] - lows[b] || a - b);
+/** Sorts one stretch by hash; of one user the order of offsets stays, as places rise with them. */
+function sortWithin(postings: Postings, from: number, to: number): void {
+  if (to - from <= FEW) return insertionSort(postings, from, to);
+  const { data, order } = postings;
+  const compare = (a: number, b: number): number => data[a] - data[b] || data[a + 1] - data[b + 1];
+  // One busy user, most often, and a few others beside it.
+  const users: number[] = [];
+  for (let i = from; i < to && users.length <= FEW_USERS; i++) {
+    const at = order[i];
+    const high = data[at];
+    const low = data[at + 1];
+    let known = 0;
+    while (known < users.length && (data[users[known]] !== high || data[users[known] + 1] !== low)) known++;
+    if (known === users.length) users.push(at);
+  }
+  if (users.length === 1) return;
+  const stretch = order.slice(from, to);
+  if (users.length > FEW_USERS) {
+    order.set(stretch.sort((a, b) => compare(a, b) || a - b), from);
     return;
   }
+  for (const user of users.sort(compare)) {
+    for (const at of stretch) if (data[at] === data[user] && data[at + 1] === data[user + 1]) order[from++] = at;
+  }
+}
+
+function insertionSort({ data, order }: Postings, from: number, to: number): void {
   for (let i = from + 1; i < to; i++) {
     const one = order[i];
-    const high = highs[one];
-    const low = lows[one];
+    const high = data[one];
+    const low = data[one + 1];
     let at = i;
     for (; at > from; at--) {
       const before = order[at - 1];
-      if (highs[before] < high || (highs[before] === high && lows[before] <= low)) break;
+      if (data[before] < high || (data[before] === high && data[before + 1] <= low)) break;
       order[at] = before;
     }
     order[at] = one;

@@ -11,6 +11,7 @@ import type { LastBatch } from "./table_format.ts";
 
 /** What a posting takes: two halves of a hash, an offset, a position, its place in the order of a table, and what sorting needs. */
 export const POSTING_BYTES = 22;
+export const WORDS = 4;
 const FIRST_SIZE = 256;
 /** Offsets are kept in 32 bits. */
 const MAX_OFFSETS = 0x7fff_ffff;
@@ -24,12 +25,11 @@ export class Postings {
   /** Bytes of log that the records take. */
   logBytes = 0;
   last: LastBatch | undefined = undefined;
-  highs: Uint32Array = new Uint32Array(FIRST_SIZE);
-  lows: Uint32Array = new Uint32Array(FIRST_SIZE);
-  /** Relative to {@linkcode Postings.first}. */
-  offsets: Uint32Array = new Uint32Array(FIRST_SIZE);
-  /** Where the batch of the record starts in its `.log`. */
-  positions: Uint32Array = new Uint32Array(FIRST_SIZE);
+  /**
+   * Four numbers a posting, side by side, since sorting goes through them in no order: the halves of the hash, the offset relative to
+   * {@linkcode Postings.first}, and where the batch of the record starts in its `.log`.
+   */
+  data: Uint32Array = new Uint32Array(FIRST_SIZE * WORDS);
   /** Scratch for the order of a table. */
   order: Uint32Array = new Uint32Array(FIRST_SIZE);
   readonly #capacity: number;
@@ -69,13 +69,14 @@ export class Postings {
         if (offset < from) continue;
         if (keyBytes >= 0) {
           if (this.count === this.#capacity) return this.#part(offset, header, position);
-          if (this.count === this.highs.length) this.#grow();
+          if (this.count === this.order.length) this.#grow();
           hasher.hash(decoder.bytes, decoder.keyStart, keyBytes);
-          const i = this.count++;
-          this.highs[i] = hasher.high;
-          this.lows[i] = hasher.low;
-          this.offsets[i] = offset - first;
-          this.positions[i] = position;
+          const at = WORDS * this.count++;
+          const { data } = this;
+          data[at] = hasher.high;
+          data[at + 1] = hasher.low;
+          data[at + 2] = offset - first;
+          data[at + 3] = position;
         }
         this.next = offset + 1;
       }
@@ -93,9 +94,10 @@ export class Postings {
 
   /** Visits the postings of one hash, the oldest first. */
   visit(high: number, low: number, visitor: (offset: number, position: number) => void): void {
-    const { highs, lows, count } = this;
-    for (let i = 0; i < count; i++) {
-      if (lows[i] === low && highs[i] === high) visitor(this.first + this.offsets[i], this.positions[i]);
+    const { data } = this;
+    const end = this.count * WORDS;
+    for (let at = 0; at < end; at += WORDS) {
+      if (data[at] === high && data[at + 1] === low) visitor(this.first + data[at + 2], data[at + 3]);
     }
   }
 
@@ -117,11 +119,10 @@ export class Postings {
   }
 
   #grow(): void {
-    const size = Math.min(this.#capacity, this.highs.length * 2);
-    this.highs = larger(this.highs, size);
-    this.lows = larger(this.lows, size);
-    this.offsets = larger(this.offsets, size);
-    this.positions = larger(this.positions, size);
+    const size = Math.min(this.#capacity, this.order.length * 2);
+    const data = new Uint32Array(size * WORDS);
+    data.set(this.data);
+    this.data = data;
     this.order = new Uint32Array(size);
   }
 }
@@ -132,10 +133,4 @@ export type Taken = "whole" | "full" | "unknown";
 /** True where a batch has to be unpacked first: that is not done beside a commit. */
 export function isPacked(header: BatchHeader): boolean {
   return (header.attributes & CODEC_MASK) !== 0;
-}
-
-function larger(values: Uint32Array, size: number): Uint32Array {
-  const copy = new Uint32Array(size);
-  copy.set(values);
-  return copy;
 }

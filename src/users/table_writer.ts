@@ -231,26 +231,32 @@ export class TableWriter {
     if (length > MAX_ROW_BYTES) throw new TableError("a bucket is too large");
     const slot = this.#bucket * SLOT_BYTES;
     // One without users has a row, too: that there is none has to be told from a file whose pages were lost.
-    const row = new Uint8Array(length);
-    writeBucketPrefix(row, 0, this.#bucket, this.#users, used, this.#identity, this.#owner, this.#last);
-    row.set(this.#entries.subarray(0, used), BUCKET_PREFIX_BYTES);
-    endRow(row, 0, length, ROW_USER_BUCKET);
-    writeI32(this.#slots, slot, (this.#written + this.#filled) / 8);
+    this.#reserve(length);
+    const row = this.#buffer;
+    const at = this.#filled;
+    writeBucketPrefix(row, at, this.#bucket, this.#users, used, this.#identity, this.#owner, this.#last);
+    row.set(this.#entries.subarray(0, used), at + BUCKET_PREFIX_BYTES);
+    row.fill(0, at + BUCKET_PREFIX_BYTES + used, at + length);
+    endRow(row, at, length, ROW_USER_BUCKET);
+    writeI32(this.#slots, slot, (this.#written + at) / 8);
     writeI32(this.#slots, slot + 4, length);
-    this.#append(row, length);
+    this.#filled += length;
     this.#entryAt = this.#users = 0;
     this.#bucket++;
     this.#previousHigh = firstOfBucket(this.#bucket, this.#shift);
   }
 
   #append(row: Uint8Array, length: number): void {
-    if (this.#filled + length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(this.#buffer.length * 2, this.#filled + length));
-      larger.set(this.#buffer.subarray(0, this.#filled));
-      this.#buffer = larger;
-    }
-    this.#buffer.set(length === row.length ? row : row.subarray(0, length), this.#filled);
+    this.#reserve(length);
+    this.#buffer.set(row.subarray(0, length), this.#filled);
     this.#filled += length;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#filled + bytes <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(this.#buffer.length * 2, this.#filled + bytes));
+    larger.set(this.#buffer.subarray(0, this.#filled));
+    this.#buffer = larger;
   }
 
   #reserveEntry(bytes: number): void {
