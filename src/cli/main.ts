@@ -25,6 +25,7 @@ import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 import { readCommand } from "./read.ts";
 import { repairCommand } from "./repair.ts";
+import { usersCommand } from "./users.ts";
 import { verifyCommand } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   appendCommand,
   readCommand,
   infoCommand,
+  usersCommand,
   verifyCommand,
   repairCommand,
   dumpCommand,

@@ -17,6 +17,7 @@ import type { LogRecord } from "../read/stored_record.ts";
 import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
+import { type CountProgress, countUsers, type UserCount } from "../users/count_users.ts";
 import type { VfsLock } from "../vfs.ts";
 import { AppendQueue } from "./append_queue.ts";
 import type { FlushTimer } from "./flush_timer.ts";
@@ -25,7 +26,7 @@ import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
 import { shardOfKey } from "./partitioner.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
-import { IndexedUserStream } from "./user_stream.ts";
+import { IndexedUserStream, tablesOf } from "./user_stream.ts";
 
 /** Everything an open log is made of. */
 export interface LogParts {
@@ -114,6 +115,12 @@ export class EmbeddedLog implements Log {
     const view = this.#views[this.#shardOf(key).id];
     const { users } = this.#parts.opened[view.id];
     return new IndexedUserStream(view, bytes, this.#parts.engine.codecs, () => this.#assertOpen(), users);
+  }
+
+  /** The users of a shard with the most records, for the command line. */
+  countUsers(shard: number, top: number, progress: CountProgress, signal?: AbortSignal): Promise<UserCount[]> {
+    this.#assertOpen();
+    return countUsers(tablesOf(this.#views[shard]), this.#parts.engine.codecs, top, progress, signal);
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {

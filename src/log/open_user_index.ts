@@ -6,7 +6,8 @@
 import type { End } from "../anchor/end.ts";
 import type { Engine, Limits } from "../options.ts";
 import type { ShardView } from "../read/shard_view.ts";
-import { disjoint, parseTableName, type TableRange } from "../users/table_format.ts";
+import { parseUserTable } from "../segment/names.ts";
+import { disjoint, type TableRange } from "../users/table_format.ts";
 import { UserIndexer } from "../users/user_indexer.ts";
 import { VfsError } from "../vfs.ts";
 
@@ -29,7 +30,7 @@ export async function openUserIndex(
 ): Promise<OpenedUserIndex> {
   const kept: TableRange[] = [];
   for (const { name, kind } of await vfs.list(directory)) {
-    const table = kind === "file" ? parseTableName(name) : undefined;
+    const table = kind === "file" ? parseUserTable(name) : undefined;
     if (table === undefined) continue;
     if (!table.isDraft && table.next > earliest && table.next <= end.nextOffset) kept.push(table);
     else await remove(`${directory}/${name}`);
@@ -51,7 +52,8 @@ export async function openUserIndex(
     try {
       await vfs.remove(path);
     } catch (error) {
-      if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+      // Readers find out by themselves that its last batch is not in the log.
+      if (!(error instanceof VfsError)) throw error;
     }
   }
 }

@@ -52,6 +52,7 @@ export class IndexedUserStream implements UserStream {
     this.#assertOpen = assertOpen;
     this.#indexer = indexer;
     this.#tables = tablesOf(view);
+    if (indexer !== undefined) this.#tables.onDistrust = (range) => void indexer.remove(range).catch(() => undefined);
     this.#floor = floor;
   }
 
@@ -238,7 +239,7 @@ async function* newest(
 const tables = new WeakMap<ShardView, UserTables>();
 
 /** One a shard: what it knows of tables is known to all its streams. */
-function tablesOf(view: ShardView): UserTables {
+export function tablesOf(view: ShardView): UserTables {
   let found = tables.get(view);
   if (found === undefined) {
     found = new UserTables(view);

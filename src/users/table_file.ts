@@ -33,6 +33,13 @@ const RUNS_BYTES: number = 2 * (MAX_ROW_BYTES + 8);
 /** Something in a table is not what it should be: its range of the log is scanned instead. */
 export class TableDamage extends Error {
   override readonly name: string = "TableDamage";
+  /** Without the name of the file. */
+  readonly what: string;
+
+  constructor(table: string, what: string) {
+    super(`${table}: ${what}`);
+    this.what = what;
+  }
 }
 
 /** Postings in the order of their offsets. */
@@ -159,7 +166,7 @@ export class TableFile {
   }
 
   damage(what: string): TableDamage {
-    return new TableDamage(`${tableName(this.identity)}: ${what}`);
+    return new TableDamage(tableName(this.identity), what);
   }
 
   async *#forward(entry: UserEntry): AsyncGenerator<PostingChunk> {

@@ -6,6 +6,7 @@
 import { crc32c } from "../batch/crc32c.ts";
 import { equalBytes, readI64, readU16, readU32, writeI32, writeI64, writeU16 } from "../bytes.ts";
 import { rowLength } from "../index/rows.ts";
+import { parseUserTable, userTableName } from "../segment/names.ts";
 import type { DirectoryEntry } from "../vfs.ts";
 
 export const ROW_USER_RUN = 4;
@@ -23,7 +24,6 @@ const OFFSETS_A_BUCKET = 256;
 const MAX_BUCKETS: number = 2 ** 17;
 const VERSION = 1;
 const MAGIC: Uint8Array = new TextEncoder().encode("BIMIPUSR");
-const NAME = /^users-(\d{20})-(\d{20})\.idx(\.tmp)?$/;
 
 /** The batch that the last offset of a table lies in: a table is believed where the log has it. */
 export interface LastBatch {
@@ -50,28 +50,14 @@ export interface TableIdentity extends TableRange {
 
 /** A table's name in its shard's directory. */
 export function tableName({ first, next }: TableRange): string {
-  return `users-${digits(first)}-${digits(next)}.idx`;
-}
-
-function digits(offset: number): string {
-  return String(offset).padStart(20, "0");
-}
-
-/** What a name says; `undefined` where it is none of a table. */
-export function parseTableName(name: string): TableRange & { isDraft: boolean } | undefined {
-  const match = NAME.exec(name);
-  if (match === null) return undefined;
-  const first = Number(match[1]);
-  const next = Number(match[2]);
-  if (!Number.isSafeInteger(next) || next <= first || next - first > 0xffff_ffff) return undefined;
-  return { first, next, isDraft: match[3] !== undefined };
+  return userTableName(first, next);
 }
 
 /** Tables among the entries of a shard's directory that are finished, by their first offset, the longer one first. */
 export function tablesAmong(entries: readonly DirectoryEntry[]): TableRange[] {
   const tables: TableRange[] = [];
   for (const { name, kind } of entries) {
-    const parsed = kind === "file" ? parseTableName(name) : undefined;
+    const parsed = kind === "file" ? parseUserTable(name) : undefined;
     if (parsed !== undefined && !parsed.isDraft) tables.push({ first: parsed.first, next: parsed.next });
   }
   return tables.sort((a, b) => a.first - b.first || b.next - a.next);

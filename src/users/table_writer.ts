@@ -42,7 +42,7 @@ const MAX_ENTRY_BYTES: number = 4 + 5 * 5;
 /** A bucket is larger than a row can be: the table is given up. */
 export class TableError extends Error {}
 
-/** Under another name until it is finished. Nothing is synced: it can be made again from the log. */
+/** Under another name until it is finished. */
 export class TableWriter {
   readonly #vfs: Vfs;
   readonly #directory: string;
@@ -176,6 +176,8 @@ export class TableWriter {
     writeTableHeader(head, this.#identity);
     head.set(this.#slots, TABLE_HEADER_BYTES);
     await this.#file!.write(head, 0);
+    // A table that has its name is whole, whatever comes. Nobody waits for this.
+    await this.#file!.sync();
     await this.#file!.close();
     this.#file = undefined;
     await this.#vfs.rename(`${this.#path}.tmp`, this.#path);

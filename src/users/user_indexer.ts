@@ -236,13 +236,17 @@ export class UserIndexer {
     const { vfs, directory, id } = this.#view;
     const owner = { logId: this.#logId, shard: id };
     await mergeTables(vfs, directory, owner, group, this.#limits.userStride, this.#stop.signal);
-    for (const range of group) {
-      try {
-        await vfs.remove(`${directory}/${tableName(range)}`);
-      } catch (error) {
-        // The next opening removes it.
-        if (!(error instanceof VfsError)) throw error;
-      }
+    for (const range of group) await this.remove(range);
+  }
+
+  /** Removes a table that is not needed, or damaged: then the next opening makes it again. */
+  async remove(range: TableRange): Promise<void> {
+    const { vfs, directory } = this.#view;
+    try {
+      await vfs.remove(`${directory}/${tableName(range)}`);
+    } catch (error) {
+      // The next opening removes it, where it is not needed.
+      if (!(error instanceof VfsError)) throw error;
     }
   }
 

@@ -18,6 +18,8 @@ const MAX_VERDICTS = 4096;
 export class UserTables {
   readonly view: ShardView;
   readonly hasher: KeyHasher;
+  /** Told of tables that are wrong. */
+  onDistrust: ((range: TableRange) => void) | undefined = undefined;
   /** Looked at once: the log has, or has not, the batch that a table ends with. */
   readonly #verdicts = new Map<string, boolean>();
   readonly #logId: Uint8Array;
@@ -66,9 +68,10 @@ export class UserTables {
     if (!isRight) throw file.damage("it is of another log");
   }
 
-  /** From now on the table is passed over: something in it is wrong. */
+  /** From now on the table is passed over: something in it is wrong, or it is gone. */
   distrust(range: TableRange): void {
     this.#verdicts.set(nameOf(range), false);
+    this.onDistrust?.(range);
   }
 
   async #isInLog({ baseOffset, position, crc, epoch }: LastBatch): Promise<boolean> {
