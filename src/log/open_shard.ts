@@ -91,7 +91,7 @@ export async function openShardForWriting(
   const epoch = analysis.epoch + 1;
   const users = await openUserIndex(engine, place, context.limits, shardsOfLog, { earliest, end });
   const committer = new Committer({
-    onWritten: (...batches) => users?.indexer?.written(...batches),
+    onWritten: (batches) => users.indexer?.written(batches),
     vfs,
     clock,
     directory: place.directory,
@@ -121,7 +121,7 @@ export async function openShardForWriting(
   return {
     shard,
     view,
-    users: users?.begin(view),
+    users: users.begin(view),
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
   };

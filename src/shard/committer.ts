@@ -21,6 +21,19 @@ import { takenOverError } from "./refusals.ts";
 import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
 
+/** Batches that were written. */
+export interface WrittenBatches {
+  readonly bytes: Uint8Array;
+  /** The first byte of them, and the one behind them. */
+  readonly from: number;
+  readonly to: number;
+  readonly segment: number;
+  /** Where they stand in its `.log`. */
+  readonly position: number;
+  /** None of their records has a key. */
+  readonly isKeyless: boolean;
+}
+
 /** What a committer is told when it is made. */
 export interface CommitterOptions {
   readonly vfs: Vfs;
@@ -45,8 +58,8 @@ export interface CommitterOptions {
   readonly segmentExists: boolean;
   /** The end's segment and the one before it, where a process that ended may have left them unsynced. */
   readonly unsyncedSegments: readonly number[];
-  /** Told of batches that were written, just before they are made known: `bytes[from, to)` at `position` of a segment. Must not throw. */
-  readonly onWritten?: (bytes: Uint8Array, from: number, to: number, segment: number, position: number) => void;
+  /** Told of batches that were written, just before they are made known. Must not throw. */
+  readonly onWritten?: (written: WrittenBatches) => void;
 }
 
 /** Writes one shard's files. One call at a time. */
@@ -91,7 +104,7 @@ export class Committer {
       }
       const settled = segment.body.settle(segment.body.write(bytes, from, from + room));
       if (settled instanceof Promise) await settled;
-      await this.#finishBody(segment, bytes, from, from + room, published);
+      await this.#finishBody(segment, chunk, from, from + room, published);
       from += room;
     }
   }
@@ -142,12 +155,12 @@ export class Committer {
     const segment = this.#segment!;
     const settled = segment.body.settle(body);
     if (settled instanceof Promise) await settled;
-    await this.#finishBody(segment, chunk.region.bytes, chunk.from, chunk.sealed, published);
+    await this.#finishBody(segment, chunk, chunk.from, chunk.sealed, published);
   }
 
   async #finishBody(
     segment: SegmentWriter,
-    bytes: Uint8Array,
+    { region: { bytes }, isKeyless = false }: Chunk,
     from: number,
     to: number,
     published: () => void,
@@ -163,7 +176,8 @@ export class Committer {
     this.written = segment.end;
     this.synced = synced;
     this.#background.wrote(to - from, segment, segment.end);
-    this.#options.onWritten?.(bytes, from, to, segment.identity.base, segment.end.position - (to - from));
+    const position = segment.end.position - (to - from);
+    this.#options.onWritten?.({ bytes, from, to, segment: segment.identity.base, position, isKeyless });
     published();
   }
 

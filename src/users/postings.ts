@@ -86,6 +86,12 @@ export class Postings {
         return "unknown";
       }
     }
+    return this.pass(header, position);
+  }
+
+  /** The same of a batch whose records have no keys. */
+  pass(header: BatchHeader, position: number): Taken {
+    if (header.lastOffset + 1 - this.first > MAX_OFFSETS) return "full";
     this.next = header.lastOffset + 1;
     this.#note(header, position);
     this.logBytes += header.bytes;

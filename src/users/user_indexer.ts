@@ -7,6 +7,7 @@ import type { Codecs } from "../batch/codecs.ts";
 import { type BatchHeader, readHeader } from "../batch/format.ts";
 import { ShardBatches } from "../read/shard_batches.ts";
 import type { ShardView } from "../read/shard_view.ts";
+import type { WrittenBatches } from "../shard/committer.ts";
 import { VfsError } from "../vfs.ts";
 import { buildTable } from "./build_table.ts";
 import { KeyHasher } from "./key_hash.ts";
@@ -90,12 +91,12 @@ export class UserIndexer {
     return this.#frozen === undefined ? [this.#pending] : [this.#frozen, this.#pending];
   }
 
-  /** Takes batches that were just written: `bytes[from, to)` stand at `position` of a segment. Never throws. */
-  written(bytes: Uint8Array, from: number, to: number, segment: number, position: number): void {
+  /** Takes batches that were just written. Never throws. */
+  written({ bytes, from, to, segment, position, isKeyless }: WrittenBatches): void {
     if (this.#isOver || this.#catching !== undefined) return;
     for (let at = from; at < to;) {
       const header = readHeader(bytes, at);
-      if (this.#isNext(header) && !isPacked(header) && this.#take(bytes, at, header, segment, position) === "whole") {
+      if (this.#isNext(header) && !isPacked(header) && this.#take(bytes, at, header, segment, position, isKeyless) === "whole") {
         this.#isBehind = false;
         at += header.bytes;
         position += header.bytes;
@@ -147,10 +148,19 @@ export class UserIndexer {
     return baseOffset <= this.#pending.next && this.#pending.next <= lastOffset;
   }
 
-  #take(bytes: Uint8Array, at: number, header: BatchHeader, segment: number, position: number): Taken {
+  #take(
+    bytes: Uint8Array,
+    at: number,
+    header: BatchHeader,
+    segment: number,
+    position: number,
+    isKeyless = false,
+  ): Taken {
     if (segment !== this.#segment) this.#rolled(segment);
     for (;;) {
-      const taken = this.#pending.add(bytes, at, header, position, this.#hasher, this.#codecs);
+      const taken = isKeyless
+        ? this.#pending.pass(header, position)
+        : this.#pending.add(bytes, at, header, position, this.#hasher, this.#codecs);
       if (taken === "unknown") this.#give(new Error(`the batch at offset ${header.baseOffset} cannot be decoded`));
       if (taken === "full" && this.#freeze()) continue;
       const { count, logBytes } = this.#pending;
