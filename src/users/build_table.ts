@@ -5,7 +5,7 @@
  */
 import type { Vfs } from "../vfs.ts";
 import { type Postings, WORDS } from "./postings.ts";
-import { bucketsOf, bucketShift, type TableIdentity } from "./table_format.ts";
+import { bucketShift, bucketsOf, type TableIdentity } from "./table_format.ts";
 import { TableWriter } from "./table_writer.ts";
 
 /** Writes them as a table; nothing may be added to them meanwhile. */

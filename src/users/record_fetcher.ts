@@ -79,7 +79,7 @@ export class RecordFetcher {
     try {
       const head = new Uint8Array(FIRST_BYTES);
       const read = await file.read(head, position);
-      if (headerFault(head.subarray(0, read), 0, Math.max(read, Number.MAX_SAFE_INTEGER)) !== undefined) return undefined;
+      if (headerFault(head, 0, Number.MAX_SAFE_INTEGER) !== undefined) return undefined;
       const header = readHeader(head, 0);
       if (header.baseOffset > offsets[0] || header.lastOffset < offsets[offsets.length - 1]) return undefined;
       if (header.bytes > await file.size() - position) return undefined;

@@ -9,8 +9,8 @@ import { writeNumber } from "./numbers.ts";
 import {
   BUCKET_PREFIX_BYTES,
   bucketOf,
-  bucketsOf,
   bucketShift,
+  bucketsOf,
   endRow,
   firstOfBucket,
   type LastBatch,
@@ -118,7 +118,11 @@ export class TableWriter {
     this.#high = high;
     this.#low = low;
     this.#left = count;
-    this.#offset = this.#position = this.#runCount = this.#previousRun = 0;
+    this.#offset =
+      this.#position =
+      this.#runCount =
+      this.#previousRun =
+        0;
     this.#isInline = count <= this.#inline;
     if (this.#isInline) {
       this.#reserveEntry(MAX_ENTRY_BYTES + count * MAX_POSTING_BYTES);

@@ -96,7 +96,10 @@ export class UserIndexer {
     if (this.#isOver || this.#catching !== undefined) return;
     for (let at = from; at < to;) {
       const header = readHeader(bytes, at);
-      if (this.#isNext(header) && !isPacked(header) && this.#take(bytes, at, header, segment, position, isKeyless) === "whole") {
+      if (
+        this.#isNext(header) && !isPacked(header) &&
+        this.#take(bytes, at, header, segment, position, isKeyless) === "whole"
+      ) {
         this.#isBehind = false;
         at += header.bytes;
         position += header.bytes;

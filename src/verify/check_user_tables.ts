@@ -6,7 +6,13 @@
 import type { MaybePromise, Vfs } from "../vfs.ts";
 import { VfsError } from "../vfs.ts";
 import { TableDamage, TableFile } from "../users/table_file.ts";
-import { isTableHeader, TABLE_HEADER_BYTES, type TableIdentity, tableName, tablesAmong } from "../users/table_format.ts";
+import {
+  isTableHeader,
+  TABLE_HEADER_BYTES,
+  type TableIdentity,
+  tableName,
+  tablesAmong,
+} from "../users/table_format.ts";
 import { TableScan } from "../users/table_scan.ts";
 import type { Observer } from "./finding.ts";
 import type { Survey } from "./survey.ts";

@@ -112,7 +112,10 @@ describe("tables of users", () => {
       await log.close();
       const segments = namesIn(join(directory, "log-0"), ".log").length;
       assert.ok(segments >= 3);
-      const index = [...tablesOf(directory)].reduce((sum, name) => sum + statSync(join(directory, "log-0", name)).size, 0);
+      const index = [...tablesOf(directory)].reduce(
+        (sum, name) => sum + statSync(join(directory, "log-0", name)).size,
+        0,
+      );
       assert.ok(index <= 8 * 30_000, `${index} bytes of index`);
       const counter = new ReadCounter();
       const reader = await openLog(directory, { readOnly: true, vfs: counter.vfs });
@@ -237,7 +240,9 @@ describe("tables of users", () => {
       const log = await openLog(directory, OPTIONS);
       const users = await fill(log, 12_000);
       await log.close();
-      const expected = [...users].map(([user, { length }]) => ({ user, count: length })).sort((a, b) => b.count - a.count);
+      const expected = [...users].map(([user, { length }]) => ({ user, count: length })).sort((a, b) =>
+        b.count - a.count
+      );
       for (const name of [undefined, ...tablesOf(directory)]) {
         if (name !== undefined) writeFileSync(join(directory, "log-0", name), "");
         const { code, stdout } = await run(["users", directory, "--top", "30", "--json"]);
