@@ -84,6 +84,9 @@ export class UserIndexer {
     this.#capacity = Math.max(MIN_CAPACITY, Math.floor(limits.tableBytes / 2 / POSTING_BYTES));
     this.#minTableBytes = Math.min(MIN_TABLE_BYTES, Math.ceil(limits.indexLagBytes / 4));
     this.#pending = new Postings(indexed, this.#capacity);
+    const { segment, nextOffset, position } = view.publication.end;
+    // Records are taken to be as large as those of the last segment.
+    this.#missedBytes = Math.max(0, nextOffset - indexed) * (position / Math.max(1, nextOffset - segment));
   }
 
   /** Postings that may be in no table yet. */
@@ -107,10 +110,9 @@ export class UserIndexer {
       }
       if (this.#isOver) return;
       this.#missedBytes += to - at;
-      // At an opening, soon; of what has to be unpacked, once there is more of it than a reader should scan.
-      const isDue = this.#segment < 0 || this.#missedBytes >= this.#limits.indexLagBytes / 4;
       this.#isBehind = true;
-      if (isDue) this.wake();
+      // Once there is more of it than a reader should scan.
+      if (this.#missedBytes >= this.#limits.indexLagBytes / 4) this.wake();
       return;
     }
   }
