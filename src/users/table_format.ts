@@ -20,7 +20,7 @@ export const RUN_PREFIX_BYTES = 32;
 export const MAX_ROW_BYTES = 65_528;
 /** Postings of a user up to here stand in its bucket; more have runs of their own. */
 export const MAX_INLINE = 64;
-const OFFSETS_A_BUCKET = 256;
+const OFFSETS_A_BUCKET = 512;
 const MAX_BUCKETS: number = 2 ** 17;
 const VERSION = 1;
 const MAGIC: Uint8Array = new TextEncoder().encode("BIMIPUSR");
