@@ -8,11 +8,13 @@ import {
   constants,
   fstatSync,
   fsync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   renameSync,
+  statfsSync,
   statSync,
   unlink,
   unlinkSync,
@@ -25,6 +27,7 @@ import {
   type Instance,
   type OpenFileOptions,
   type OpenMode,
+  type StorageInfo,
   type Vfs,
   VfsError,
   type VfsFile,
@@ -34,6 +37,7 @@ import { instanceOf } from "./instance.ts";
 import { errorName, vfsError } from "./posix_errors.ts";
 import { type BackgroundWriter, PosixFile, promised } from "./posix_file.ts";
 import { type OpenLockDatabase, takeLock } from "./sqlite_lock.ts";
+import { storageOf } from "./storage.ts";
 
 /** What differs between the runtimes. */
 export interface RuntimeParts {
@@ -124,6 +128,29 @@ export class PosixVfs implements Vfs {
 
   instance(directory: string): Instance {
     return this.#runtime.maySeeSystem() ? instanceOf(directory) : { bootId: "", mountId: "" };
+  }
+
+  storage(directory: string): StorageInfo {
+    return this.#runtime.maySeeSystem() ? storageOf(directory) : {};
+  }
+
+  freeBytes(directory: string): number {
+    return attempt("look for space in", directory, () => {
+      const { bavail, bsize } = statfsSync(directory);
+      return bavail * bsize;
+    });
+  }
+
+  link(from: string, to: string): void {
+    try {
+      linkSync(from, to);
+    } catch (error) {
+      throw vfsError("link", from, error, `${from} to ${to}`);
+    }
+  }
+
+  links(path: string): number {
+    return attempt("look at", path, () => lstatSync(path).nlink);
   }
 }
 

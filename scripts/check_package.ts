@@ -84,6 +84,8 @@ try {
         "dist/mod.d.ts",
         "dist/producer.js",
         "dist/producer.d.ts",
+        "dist/consumer.js",
+        "dist/consumer.d.ts",
         "dist/testing.js",
         "dist/testing.d.ts",
         manifest.bin.bimiplog,

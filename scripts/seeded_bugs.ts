@@ -16,14 +16,25 @@ import { parseArgs } from "node:util";
 import { type Bug, editFault, plant, unplant } from "./seeded_bugs/bug.ts";
 import { copyTree, makeWorkplace } from "./seeded_bugs/copies.ts";
 import { APPENDING } from "./seeded_bugs/appending.ts";
+import { CONSUMING } from "./seeded_bugs/consuming.ts";
 import { DECODING } from "./seeded_bugs/decoding.ts";
+import { INSIDE } from "./seeded_bugs/inside.ts";
 import { OPENING } from "./seeded_bugs/opening.ts";
 import { READING } from "./seeded_bugs/reading.ts";
 import { RECOVERING } from "./seeded_bugs/recovering.ts";
 import { SYNCING } from "./seeded_bugs/syncing.ts";
 import { endRuns, runSuite } from "./seeded_bugs/suite.ts";
 
-const BUGS: readonly Bug[] = [...SYNCING, ...APPENDING, ...OPENING, ...RECOVERING, ...DECODING, ...READING];
+const BUGS: readonly Bug[] = [
+  ...SYNCING,
+  ...APPENDING,
+  ...OPENING,
+  ...RECOVERING,
+  ...DECODING,
+  ...READING,
+  ...CONSUMING,
+  ...INSIDE,
+];
 /** Fewer than the ordinary run has: enough to find a mistake. The same ones each time: a bug is not found by luck. */
 const SETTINGS = [
   "SIMULATION_SCHEDULES=1000",

@@ -6,6 +6,7 @@
 import type { Codecs } from "./batch/codecs.ts";
 import { HEADER_BYTES, MAX_SHARED_BATCH_BYTES } from "./batch/format.ts";
 import type { LogError } from "./errors.ts";
+import type { Logger } from "./telemetry/logger.ts";
 import type { Clock, Random, Vfs } from "./vfs.ts";
 
 /**
@@ -110,8 +111,19 @@ export interface OpenOptions extends SignalOptions {
    * @default {false}
    */
   allowNetworkFileSystem?: boolean;
+  /**
+   * How long a shard remembers a producer of ready-to-write batches that sends nothing, in milliseconds from 1; `Infinity` for always.
+   * Named producers are always remembered. See `docs/exactly_once.md`.
+   *
+   * @default {86_400_000}
+   */
+  producerExpiryMs?: number;
   /** Called once for each shard that is poisoned. */
   onError?: (error: LogError) => void;
+  /** Is told what the log does, in sentences with fields. What it throws is dropped. `console` is one. See {@linkcode Logger}. */
+  logger?: Logger;
+  /** A sync that takes so long is told to the logger as a warning, in milliseconds, from 0. @default {1000} */
+  slowSyncMs?: number;
   /** The file system. @default {the running runtime's own} */
   vfs?: Vfs;
   /** Time. @default {the system's} */
@@ -144,6 +156,8 @@ export interface Limits {
   readonly userStride: number;
   readonly userTableBytes: number;
   readonly indexLagBytes: number;
+  readonly slowSyncMs: number;
+  readonly producerExpiryMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -182,9 +196,14 @@ export function resolveLimits(options: OpenOptions): Limits {
   const maxUnsyncedBytes = options.maxUnsyncedBytes === Infinity
     ? Infinity
     : whole("maxUnsyncedBytes", options.maxUnsyncedBytes, 1024 * MIB, 64 * 1024, Number.MAX_SAFE_INTEGER);
+  const producerExpiryMs = options.producerExpiryMs === Infinity
+    ? Infinity
+    : whole("producerExpiryMs", options.producerExpiryMs, 24 * 60 * 60 * 1000, 1, Number.MAX_SAFE_INTEGER);
   return {
     directIo,
     maxUnsyncedBytes,
+    slowSyncMs: whole("slowSyncMs", options.slowSyncMs, 1000, 0, MAX_DELAY_MS),
+    producerExpiryMs,
     flushIntervalMs: interval,
     stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
     flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),

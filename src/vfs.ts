@@ -89,6 +89,16 @@ export interface Instance {
   readonly network?: string;
 }
 
+/** What a directory lies on, as far as it is known. */
+export interface StorageInfo {
+  /** Kind of the file system, such as `ext4`. */
+  readonly fileSystem?: string;
+  /** What is mounted, such as `/dev/sda1`. */
+  readonly device?: string;
+  /** Whether a sync empties the disk's own cache, too. */
+  readonly fullSync?: boolean;
+}
+
 /** Who runs the engine: stands in the file beside the lock, so that a refused writer can name the owner. */
 export interface Host {
   /** Process id; 0 where it is not known. */
@@ -109,7 +119,10 @@ export interface Vfs {
   makeDirectory(path: string): MaybePromise<void>;
   /** Removes a file. `NOT_FOUND` where there is none. Not durable before {@linkcode Vfs.syncDirectory}. */
   remove(path: string): MaybePromise<void>;
-  /** Renames a file and replaces the target, atomically. Not durable before {@linkcode Vfs.syncDirectory}. */
+  /**
+   * Renames a file and replaces the target, or a directory, where the target must be an empty one or missing; atomically. Not durable before
+   * {@linkcode Vfs.syncDirectory} of both parents.
+   */
   rename(from: string, to: string): MaybePromise<void>;
   /** Makes created, removed and renamed entries of the directory durable. Same rule on failure as `sync`. */
   syncDirectory(path: string): MaybePromise<void>;
@@ -121,6 +134,17 @@ export interface Vfs {
   lock(path: string, mode: "exclusive" | "shared"): MaybePromise<VfsLock>;
   /** See {@linkcode Instance}. Never fails: what cannot be found out is an empty string. */
   instance(directory: string): MaybePromise<Instance>;
+  /** See {@linkcode StorageInfo}. Never fails; may be missing. For people: nothing depends on it. */
+  storage?(directory: string): MaybePromise<StorageInfo>;
+  /** Bytes that can still be written below a directory; may be missing. `NOT_FOUND`. */
+  freeBytes?(directory: string): MaybePromise<number>;
+  /**
+   * Gives a file a second name, which must be free (`EXISTS`). Not durable before {@linkcode Vfs.syncDirectory}. May be missing; fails
+   * with any code where the file system has no such links, or not from here to there.
+   */
+  link?(from: string, to: string): MaybePromise<void>;
+  /** How many names the file at `path` has. There where {@linkcode Vfs.link} is. `NOT_FOUND`. */
+  links?(path: string): MaybePromise<number>;
 }
 
 /** A timer that was set; its shape is the adapter's. */

@@ -11,16 +11,21 @@ import { describe, it } from "node:test";
 const LAYERS: readonly (readonly string[])[] = [
   ["src/vfs.ts", "src/errors.ts", "src/bytes.ts"],
   ["src/batch/"],
+  ["src/telemetry/"],
   ["src/options.ts"],
   ["src/anchor/"],
   ["src/index/"],
   ["src/segment/"],
   ["src/recovery/"],
+  ["src/idempotence/"],
   ["src/claims/"],
   ["src/shard/"],
   ["src/read/"],
   ["src/users/"],
+  ["src/backup/"],
+  ["src/consumers/"],
   ["src/log.ts", "src/log/"],
+  ["src/typed/"],
   ["src/producer/"],
   ["src/verify/"],
 ];
@@ -33,6 +38,7 @@ const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
   ["producer.ts", ...LAYERS.flat(), "adapters/system.ts"],
+  ["consumer.ts", ...LAYERS.flat(), "adapters/"],
 ];
 
 /** Folders that may import modules of a runtime; no file imports a package. */
@@ -140,7 +146,7 @@ function readSources(): Sources {
       .map((path) => path.slice(path.lastIndexOf(`/${folder}/`) + 1))
   );
   return new Map(
-    [...files.sort(), "mod.ts", "producer.ts", "testing.ts"].map((
+    [...files.sort(), "mod.ts", "producer.ts", "consumer.ts", "testing.ts"].map((
       file,
     ) => [file, readFileSync(new URL(file, root), "utf8")]),
   );

@@ -3,23 +3,14 @@
  *
  * @module
  */
-import type {
-  DirectoryEntry,
-  Host,
-  Instance,
-  MaybePromise,
-  OpenFileOptions,
-  OpenMode,
-  Vfs,
-  VfsFile,
-  VfsLock,
-} from "../../src/vfs.ts";
+import type { Host, Instance, MaybePromise, OpenFileOptions, OpenMode, Vfs, VfsFile, VfsLock } from "../../src/vfs.ts";
 import { readDirectory, readWhole, writeWhole } from "./contents.ts";
 import type { PlannedFault, SeededFaults } from "./fault_plan.ts";
 import { fits } from "./fault_plan.ts";
 import { openFile } from "./file.ts";
 import { type MemoryLock, takeLock } from "./lock.ts";
 import { type CrashKind, Machine, type MemoryReport } from "./machine.ts";
+import { MemoryNames } from "./names.ts";
 import type { ContractViolation, OperationEvent } from "./operation.ts";
 import { Operation } from "./operation.ts";
 import type { MemoryOptions } from "./options.ts";
@@ -36,13 +27,12 @@ export interface MemorySnapshot {
  * A file system in memory that loses, tears and reorders what was not synced, and fails where it is told to.
  * One object is one life of a machine: {@linkcode MemoryVfs.crash} ends it and returns the next.
  */
-export class MemoryVfs implements Vfs {
+export class MemoryVfs extends MemoryNames implements Vfs {
   /** From the options. */
   readonly host: Host;
-  private readonly machine: Machine;
 
   private constructor(machine: Machine) {
-    this.machine = machine;
+    super(machine);
     this.host = machine.options.host ?? { pid: 1, runtime: "memory" };
   }
 
@@ -67,38 +57,6 @@ export class MemoryVfs implements Vfs {
     const direct = options?.direct ?? false;
     if (machine.passes()) return openFile(machine, path, mode, direct);
     return machine.run(new Operation("open", path, () => openFile(machine, path, mode, direct)));
-  }
-
-  /** See {@linkcode Vfs.list}. */
-  list(path: string): MaybePromise<DirectoryEntry[]> {
-    return this.machine.run(new Operation("list", path, () => this.machine.tree.list(path)));
-  }
-
-  /** See {@linkcode Vfs.makeDirectory}. */
-  makeDirectory(path: string): MaybePromise<void> {
-    return this.machine.run(new Operation("makeDirectory", path, () => this.machine.tree.makeDirectory(path)));
-  }
-
-  /** See {@linkcode Vfs.remove}. */
-  remove(path: string): MaybePromise<void> {
-    return this.machine.run(new Operation("remove", path, () => this.machine.tree.remove(path)));
-  }
-
-  /** See {@linkcode Vfs.rename}. */
-  rename(from: string, to: string): MaybePromise<void> {
-    const operation = new Operation("rename", from, () => this.machine.tree.rename(from, to));
-    operation.target = to;
-    return this.machine.run(operation);
-  }
-
-  /** See {@linkcode Vfs.syncDirectory}. */
-  syncDirectory(path: string): MaybePromise<void> {
-    const { tree } = this.machine;
-    const mark = tree.changes;
-    const directory = () => tree.directory(path, "sync");
-    const operation = new Operation("syncDirectory", path, () => tree.sync(directory(), mark));
-    operation.lose = () => tree.loseUnsynced(directory(), mark);
-    return this.machine.run(operation);
   }
 
   /** See {@linkcode Vfs.lock}. */

@@ -13,6 +13,7 @@ export type OperationKind =
   | "makeDirectory"
   | "remove"
   | "rename"
+  | "link"
   | "syncDirectory"
   | "lock"
   | "release"

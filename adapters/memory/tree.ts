@@ -147,10 +147,30 @@ export class Tree {
     if (node === undefined) throw failure("NOT_FOUND", "rename", from, "there is no such file");
     const replaced = target.directory.entries.get(target.name);
     if (replaced === node) return;
-    if (node.kind === "directory" || replaced?.kind === "directory") {
-      throw failure("IO", "rename", from, "only files are renamed and replaced");
+    const isFree = replaced === undefined || (replaced.kind === "directory" && replaced.entries.size === 0);
+    if (node.kind === "directory" ? !isFree : replaced?.kind === "directory") {
+      throw failure("IO", "rename", from, "files replace files, and directories empty directories");
     }
     this.change(node, source, target);
+  }
+
+  link(from: string, to: string): void {
+    const source = this.place(from, "link");
+    const target = this.place(to, "link");
+    const node = source.directory.entries.get(source.name);
+    if (node === undefined) throw failure("NOT_FOUND", "link", from, "there is no such file");
+    if (node.kind !== "file") throw failure("IO", "link", from, "it is not a file");
+    if (target.directory.entries.has(target.name)) throw failure("EXISTS", "link", to, "it is there already");
+    this.change(node, null, target);
+  }
+
+  /** How many names the file at `path` has. */
+  links(path: string): number {
+    const node = this.lookup(path, "look at");
+    if (node === undefined) throw failure("NOT_FOUND", "look at", path, "there is no such file");
+    let names = 0;
+    this.walk((_path, file) => names += file === node ? 1 : 0);
+    return names;
   }
 
   /** Makes durable the entry changes of `directory` before `mark`, the value of `changes` when the sync began. */

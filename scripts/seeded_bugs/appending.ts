@@ -41,8 +41,8 @@ export const APPENDING: readonly Bug[] = [
     "memory-given-back-early",
     "The memory of a chunk is given back before it is written.",
     QUEUE,
-    "const { chunk, body } = this.#entries[0];",
-    "const { chunk, body } = this.#entries[0];\n    this.#buffer.release(chunk);",
+    "const { chunk, body, startedMs } = this.#entries[0];",
+    "const { chunk, body, startedMs } = this.#entries[0];\n    this.#buffer.release(chunk);",
   ),
   bug(
     "memory-never-given-back",

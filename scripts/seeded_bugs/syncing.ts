@@ -47,7 +47,7 @@ export const SYNCING: readonly Bug[] = [
     "failed-seal-sync-ignored",
     "A finished segment that could not be synced stops nobody.",
     BACKGROUND,
-    "await finished.close();\n      }\n    } catch (error) {\n      this.#failure ??= { error };",
+    "await finished.close();\n      }\n    } catch (error) {\n      this.#failed(error);",
     "await finished.close();\n      }\n    } catch {\n      // Bad luck.",
   ),
   bug(

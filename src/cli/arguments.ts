@@ -12,9 +12,9 @@ export type OptionKinds = Readonly<Record<string, "flag" | "value">>;
 /** What was given on the command line. */
 export class Arguments {
   readonly positionals: readonly string[];
-  readonly #values: ReadonlyMap<string, string | true>;
+  readonly #values: ReadonlyMap<string, readonly (string | true)[]>;
 
-  constructor(positionals: readonly string[], values: ReadonlyMap<string, string | true>) {
+  constructor(positionals: readonly string[], values: ReadonlyMap<string, readonly (string | true)[]>) {
     this.positionals = positionals;
     this.#values = values;
   }
@@ -24,10 +24,14 @@ export class Arguments {
     return this.#values.has(name);
   }
 
-  /** The option's value, or `undefined` where it was not given. */
+  /** The option's value, the last one where it was given more than once, or `undefined` where it was not. */
   value(name: string): string | undefined {
-    const value = this.#values.get(name);
-    return typeof value === "string" ? value : undefined;
+    return this.values(name).at(-1);
+  }
+
+  /** Every value that was given for the option. */
+  values(name: string): string[] {
+    return this.#values.get(name)?.filter((value) => typeof value === "string") ?? [];
   }
 
   /** A whole number from `low` to `high`. */
@@ -78,7 +82,7 @@ export function readArguments(words: readonly string[], kinds: OptionKinds): Arg
     allowPositionals: true,
     tokens: true,
   });
-  const values = new Map<string, string | true>();
+  const values = new Map<string, (string | true)[]>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     const { name, value, rawName } = token;
@@ -86,7 +90,7 @@ export function readArguments(words: readonly string[], kinds: OptionKinds): Arg
     if (kind === undefined) throw new UsageError(`there is no option ${rawName}`);
     if (kind === "flag" && value !== undefined) throw new UsageError(`${rawName} takes no value`);
     if (kind === "value" && value === undefined) throw new UsageError(`${rawName} needs a value`);
-    values.set(name, value ?? true);
+    values.set(name, [...values.get(name) ?? [], value ?? true]);
   }
   return new Arguments(positionals, values);
 }

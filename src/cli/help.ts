@@ -12,9 +12,9 @@ const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 corruption fo
 
 /** The list of commands. */
 export function generalHelp(commands: readonly Command[]): string {
-  const lines = commands.filter((command) => !command.internal).map(({ name, summary }) =>
-    `  ${name.padEnd(8)}${summary}\n`
-  );
+  const listed = commands.filter((command) => !command.internal);
+  const width = Math.max(...listed.map(({ name }) => name.length)) + 2;
+  const lines = listed.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}\n`);
   return `bimiplog ${VERSION}: an embedded, sharded, append-only log
 
 Usage: bimiplog COMMAND [ARGUMENTS]

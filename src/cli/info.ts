@@ -3,10 +3,11 @@
  *
  * @module
  */
-import process from "node:process";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { openLog } from "../../mod.ts";
 import { instanceIds } from "../anchor/anchor.ts";
+import { describeStorage, isDirectPossible } from "../log/guarantee.ts";
+import { listCursors } from "../consumers/list.ts";
 import { readManifest, shardDirectory } from "../log/manifest.ts";
 import { inferManifest } from "../log/manifest_inference.ts";
 import { type Owner, readOwner } from "../log/owner.ts";
@@ -15,11 +16,13 @@ import { takeInventory } from "../recovery/inventory.ts";
 import { toHex } from "../bytes.ts";
 import type { Command, Context } from "./command.ts";
 import { EXIT_CORRUPT, EXIT_DONE } from "./exit_codes.ts";
+import { isRunning } from "./processes.ts";
 import { formatTable } from "./table.ts";
 
 const DETAILS = `
-Prints topic, number of shards, and of each shard the first offset that can be read, the next one, where written and
-synced data ends (exclusive), its segments and their bytes. The last line says how the log was left.
+Prints topic, number of shards, the file system and whether it takes writes past the page cache (direct writes), names of
+consumers, and of each shard the first offset that can be read, the next one, where written and synced data ends (exclusive), its
+segments and their bytes. The last line says how the log was left.
 
   --json    everything as one object
 `;
@@ -81,10 +84,22 @@ async function info({ args, stdout, interruption }: Context): Promise<number> {
     const owner = await readOwner(vfs, log.directory);
     const opening = describeOpening(shards, owner, directory);
     const { topic } = log;
+    const { network } = await vfs.instance(log.directory);
+    const storage = { ...await vfs.storage?.(log.directory), ...(network === undefined ? {} : { network }) };
+    const directIo = await isDirectPossible(vfs, log.directory) ? "possible" : "refused";
+    const cursors = await listCursors({ vfs, directory: log.directory, logId: id }, log.shards.length);
+    const consumers = cursors.map(({ file, cursor }) =>
+      cursor?.name ?? `${file.slice(file.lastIndexOf("/") + 1)} (damaged)`
+    );
     if (args.flag("json")) {
-      await stdout.text(`${JSON.stringify({ directory, topic, id: toHex(id), shards, opening: opening.text })}\n`);
+      const facts = { directory, topic, id: toHex(id), ...storage, directIo, shards, consumers, opening: opening.text };
+      await stdout.text(`${JSON.stringify(facts)}\n`);
     } else {
-      await stdout.text(`topic ${topic}\nshards ${shards.length}\n\n${shardTable(shards)}\n${opening.text}\n`);
+      const where = network === undefined ? "" : ", over a network";
+      const place = `on ${describeStorage(storage)}${where}; direct writes ${directIo}`;
+      const named = consumers.length === 0 ? "" : `consumers ${consumers.join(", ")}\n`;
+      const head = `topic ${topic}\nshards ${shards.length}\n${place}\n${named}`;
+      await stdout.text(`${head}\n${shardTable(shards)}\n${opening.text}\n`);
     }
     return opening.isDamaged ? EXIT_CORRUPT : EXIT_DONE;
   } finally {
@@ -130,14 +145,4 @@ function describeOpening(
     ? "the next opening will check the end of its data"
     : `the next opening will cut off ${cutBytes} bytes behind the last whole batch`;
   return { text: `This log was not closed: ${who} ended before it could; ${tail}.`, isDamaged: false };
-}
-
-/** Whether there is a process with this number on this machine; it need not be the one that wrote. */
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: unknown }).code === "EPERM";
-  }
 }

@@ -14,9 +14,12 @@
 import process from "node:process";
 import { appendCommand } from "./append.ts";
 import { type Arguments, quoted, readArguments } from "./arguments.ts";
+import { backupCommand } from "./backup.ts";
 import { benchCommand } from "./bench.ts";
 import { benchRoundsCommand } from "./bench_rounds.ts";
 import { type Command, type Context, sayFailure } from "./command.ts";
+import { completionCommand } from "./completion.ts";
+import { consumersCommand } from "./consumers.ts";
 import { dumpCommand } from "./dump.ts";
 import { ClosedPipeError, EXIT_DONE, EXIT_FAILED, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
@@ -25,6 +28,7 @@ import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 import { readCommand } from "./read.ts";
 import { repairCommand } from "./repair.ts";
+import { topCommand } from "./top.ts";
 import { usersCommand } from "./users.ts";
 import { verifyCommand } from "./verify.ts";
 import { VERSION } from "./version.ts";
@@ -36,8 +40,12 @@ const COMMANDS: readonly Command[] = [
   usersCommand,
   verifyCommand,
   repairCommand,
+  backupCommand,
+  topCommand,
+  consumersCommand,
   dumpCommand,
   benchCommand,
+  completionCommand(() => COMMANDS),
   benchRoundsCommand,
 ];
 

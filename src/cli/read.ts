@@ -11,7 +11,7 @@ import type { Arguments } from "./arguments.ts";
 import { type Command, type Context, sayFailure } from "./command.ts";
 import { EXIT_CORRUPT, EXIT_DONE, UsageError } from "./exit_codes.ts";
 import { recordJson } from "./json.ts";
-import { parseStart } from "./read_start.ts";
+import { parseEnd, parseHeaders, parseStart } from "./read_start.ts";
 import { type Query, selectRecords } from "./select_records.ts";
 
 /** While following, a record waits so long for others to be written out with. */
@@ -25,8 +25,14 @@ several shards are merged by their time. At damaged data: what is readable befor
   --from OFFSET        start there; on a log with several shards together with --shard
   --from earliest      start at the first record (default); latest: behind the last one
   --from ISO-TIME      start at the first record with this time, such as 2026-01-31T12:00:00Z
-  --user KEY           only records with this key
-  --last N             only the last N records
+  --before OFFSET      end in front of it; on a log with several shards together with --shard
+  --before ISO-TIME    end where --from with this time would start; not together with --follow
+  --user KEY           only records of this user: those with this key on its shard
+  --key KEY            only records with this key, wherever they are; not together with --user
+  --header NAME        only records with this header; NAME=VALUE: with this value. More than one: all of them
+  --last N             only the newest N of these records
+  --limit N            at most N records, then end
+  --reverse            newest first; not together with --follow
   --follow             wait for more at the end
   --on-corrupt skip    read on behind damaged data (the exit code is still 3)
   --json               one object a line: {"shard","offset","timestamp","key","value","headers"}, with text as text,
@@ -35,15 +41,21 @@ several shards are merged by their time. At damaged data: what is readable befor
 
 export const readCommand: Command = {
   name: "read",
-  synopsis: "DIR [--shard N] [--from OFFSET|earliest|latest|ISO-TIME] [--user KEY] [--last N] [--follow]\n" +
-    "                     [--on-corrupt skip] [--json]",
+  synopsis: "DIR [--shard N] [--from OFFSET|earliest|latest|ISO-TIME] [--before OFFSET|ISO-TIME]\n" +
+    "                     [--user KEY | --key KEY] [--header NAME[=VALUE]] [--last N] [--limit N]\n" +
+    "                     [--reverse | --follow] [--on-corrupt skip] [--json]",
   summary: "print records",
   details: DETAILS,
   options: {
     shard: "value",
     from: "value",
+    before: "value",
     user: "value",
+    key: "value",
+    header: "value",
     last: "value",
+    limit: "value",
+    reverse: "flag",
     follow: "flag",
     "on-corrupt": "value",
     json: "flag",
@@ -71,11 +83,20 @@ async function read(context: Context): Promise<number> {
 
 function queryOf(args: Arguments, signal: AbortSignal, onGap: (error: LogError) => void): Query {
   const from = args.value("from");
+  const before = args.value("before");
+  exclude(args, "user", "key");
+  exclude(args, "follow", "reverse");
+  exclude(args, "follow", "before");
   return {
     shard: args.wholeNumber("shard", 0),
     from: from === undefined ? "earliest" : parseStart(from),
+    before: before === undefined ? undefined : parseEnd(before),
     user: args.value("user"),
+    key: args.value("key"),
+    headers: parseHeaders(args.values("header")),
     last: args.wholeNumber("last", 0),
+    limit: args.wholeNumber("limit", 0),
+    reverse: args.flag("reverse"),
     follow: args.flag("follow"),
     skip: args.oneOf("on-corrupt", ["skip", "stop"]) === "skip",
     onGap: (gap) => onGap(gap.error),
@@ -83,16 +104,22 @@ function queryOf(args: Arguments, signal: AbortSignal, onGap: (error: LogError) 
   };
 }
 
+function exclude(args: Arguments, one: string, other: string): void {
+  if (args.flag(one) && args.flag(other)) throw new UsageError(`--${one} and --${other} do not go together`);
+}
+
 /** What only the log itself can tell about the options. */
-function checkQuery({ shard, from, user }: Query, log: Log): void {
+function checkQuery({ shard, from, before, user }: Query, log: Log): void {
   const count = log.shards.length;
   if (shard !== undefined && shard >= count) {
     const range = count === 1 ? "this log has only shard 0" : `this log has shards 0 to ${count - 1}`;
     throw new UsageError(`there is no shard ${shard}: ${range}`);
   }
-  if (typeof from === "number" && count > 1 && shard === undefined && user === undefined) {
+  if (count === 1 || shard !== undefined || user !== undefined) return;
+  for (const [option, place] of Object.entries({ from, before })) {
+    if (typeof place !== "number") continue;
     throw new UsageError(
-      `--from ${from} needs --shard, because this log has ${count} shards with offsets of their own`,
+      `--${option} ${place} needs --shard, because this log has ${count} shards with offsets of their own`,
     );
   }
 }

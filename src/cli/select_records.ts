@@ -3,19 +3,23 @@
  *
  * @module
  */
-import { equalBytes } from "../bytes.ts";
 import type { Log, UserReadOptions } from "../log/log_types.ts";
 import type { ReadOptions } from "../read/read_options.ts";
 import type { GapEvent } from "../read/shard_batches.ts";
 import type { LogRecord } from "../read/stored_record.ts";
-import type { parseStart } from "./read_start.ts";
+import type { parseEnd, parseStart } from "./read_start.ts";
 
 /** What is asked for. */
 export interface Query {
   readonly shard: number | undefined;
   readonly from: ReturnType<typeof parseStart>;
+  readonly before: ReturnType<typeof parseEnd> | undefined;
   readonly user: string | undefined;
+  readonly key: string | undefined;
+  readonly headers: Readonly<Record<string, string | true>>;
   readonly last: number | undefined;
+  readonly limit: number | undefined;
+  readonly reverse: boolean;
   readonly follow: boolean;
   /** Go on behind damaged data. */
   readonly skip: boolean;
@@ -25,49 +29,40 @@ export interface Query {
 
 /** Reads what a query asks for. */
 export function selectRecords(log: Log, query: Query): AsyncIterable<LogRecord> {
-  const { shard, user, last } = query;
-  if (user === undefined) {
-    return log.read({
-      ...readOptions(query),
-      ...(shard === undefined ? {} : { shard }),
-      ...(last === undefined ? {} : { last }),
-    });
+  const { shard, from, before, user, key, headers, last, limit, reverse, follow, skip, onGap, signal } = query;
+  const own = user === undefined ? undefined : log.shardFor(user).id;
+  const hasHeaders = Object.keys(headers).length > 0;
+  const isForIndex = !skip && !hasHeaders && !(from instanceof Date) && !(before instanceof Date);
+  if (user !== undefined && isForIndex && (shard ?? own) === own) {
+    const records = log.user(user).read(userOptions(log, user, query));
+    return limit === undefined ? records : firstOf(records, limit);
   }
-  const own = log.shardFor(user).id;
-  const plain = !query.skip && !(query.from instanceof Date) && (shard ?? own) === own;
-  return plain ? readUser(log, user, query) : filterUser(log, user, shard ?? own, query);
+  // What a user's own stream cannot do: begin at a time, pass over damage, look at headers or into another shard.
+  const options: ReadOptions = { from, reverse, follow, onCorrupt: skip ? "skip" : "stop", onGap, signal };
+  const place = shard ?? own;
+  const wanted = user ?? key;
+  if (place !== undefined) options.shard = place;
+  if (before !== undefined) options.before = before;
+  if (last !== undefined) options.last = last;
+  if (limit !== undefined) options.limit = limit;
+  if (wanted !== undefined || hasHeaders) options.where = { headers, ...(wanted === undefined ? {} : { key: wanted }) };
+  return log.read(options);
 }
 
-function readUser(log: Log, user: string, { from, last, follow, signal }: Query): AsyncIterable<LogRecord> {
-  const options: UserReadOptions = { follow, signal };
+function userOptions(log: Log, user: string, { from, before, last, reverse, follow, signal }: Query): UserReadOptions {
+  const options: UserReadOptions = { reverse, follow, signal };
   if (from === "latest") options.from = log.shardFor(user).nextOffset;
   else if (typeof from === "number") options.from = from;
+  if (typeof before === "number") options.before = before;
   if (last !== undefined) options.last = last;
-  return log.user(user).read(options);
+  return options;
 }
 
-/** What a user's own stream cannot do: begin at a time, pass over damage, or look into another shard. */
-async function* filterUser(log: Log, user: string, shard: number, query: Query): AsyncGenerator<LogRecord> {
-  const key = new TextEncoder().encode(user);
-  const matches = (record: LogRecord): boolean => record.key !== null && equalBytes(record.key, key);
-  const { last, follow } = query;
-  if (last === undefined) {
-    for await (const record of log.read({ ...readOptions(query), shard })) if (matches(record)) yield record;
-    return;
+async function* firstOf(records: AsyncIterable<LogRecord>, limit: number): AsyncGenerator<LogRecord> {
+  if (limit === 0) return;
+  let count = 0;
+  for await (const record of records) {
+    yield record;
+    if (++count === limit) return;
   }
-  let kept: LogRecord[] = [];
-  let next = log.shard(shard).nextOffset;
-  for await (const record of log.read({ ...readOptions(query), shard, follow: false })) {
-    next = Math.max(next, record.offset + 1);
-    if (!matches(record)) continue;
-    kept.push(record);
-    if (kept.length >= 2 * last + 1024) kept = kept.slice(kept.length - last);
-  }
-  yield* kept.slice(Math.max(0, kept.length - last));
-  if (!follow) return;
-  for await (const record of log.read({ ...readOptions(query), shard, from: next })) if (matches(record)) yield record;
-}
-
-function readOptions({ from, follow, skip, onGap, signal }: Query): ReadOptions {
-  return { from, follow, onCorrupt: skip ? "skip" : "stop", onGap, signal };
 }

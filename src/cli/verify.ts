@@ -15,7 +15,7 @@ import { Progress } from "./progress.ts";
 
 const DETAILS = `
 Reads every byte of every segment: checksums, the order of offsets and epochs, each record, each index row, both
-copies of the manifest, both slots of each anchor and state. One line for each damage, with shard, file, position and
+copies of the manifest, both slots of each anchor and state, both copies of each consumer's offsets. One line for each damage, with shard, file, position and
 offsets; a summary is the last line. Exit code 3 where there is damage. Works beside a writer, up to what it has
 published; a tail that a crash has torn is noted, and is no damage.
 
@@ -45,7 +45,7 @@ async function verify({ args, stdout, interruption }: Context): Promise<number> 
       found.push(json ? JSON.stringify({ damage }) : damageLine(damage));
     },
     note: (note) => void found.push(json ? JSON.stringify({ note }) : noteLine(note)),
-    progress: (done, total) => progress.show(`verified ${megabytes(done)} of ${megabytes(total)} MB`),
+    progress: (done, total) => progress.show(`verified ${megabytes(done)} of ${megabytes(total)} MB`, done / total),
   };
   const print = async (): Promise<void> => {
     const lines = found;

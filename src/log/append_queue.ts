@@ -5,6 +5,7 @@
  */
 import type { RecordInput } from "../batch/record_input.ts";
 import { BACKPRESSURE, type Shard } from "../shard/shard_types.ts";
+import { untilAborted } from "./aborting.ts";
 
 /** Hands records to a shard; nobody overtakes one who waits. */
 export class AppendQueue {
@@ -21,31 +22,38 @@ export class AppendQueue {
       const offset = this.#shard.tryAppend(record);
       if (offset !== BACKPRESSURE) return offset;
     }
+    return this.#wait(() => this.#shard.tryAppend(record), signal);
+  }
+
+  /** The same for anything else that takes something from the caller when its turn comes, or answers `BACKPRESSURE`. */
+  run(attempt: () => number | typeof BACKPRESSURE, signal: AbortSignal | undefined): number | Promise<number> {
+    if (this.#last === undefined) {
+      const offset = attempt();
+      if (offset !== BACKPRESSURE) return offset;
+    }
+    return this.#wait(attempt, signal);
+  }
+
+  #wait(attempt: () => number | typeof BACKPRESSURE, signal: AbortSignal | undefined): Promise<number> {
     const before = this.#last ?? Promise.resolve();
-    const task = before.then(() => this.#takeWhenThereIsRoom(record, signal));
+    const task = before.then(() => this.#takeWhenThereIsRoom(attempt, signal));
     const settled = task.then(() => undefined, () => undefined);
     this.#last = settled;
     void settled.then(() => {
       if (this.#last === settled) this.#last = undefined;
     });
-    return signal === undefined ? task : untilAborted(task, signal);
+    return untilAborted(task, signal);
   }
 
-  async #takeWhenThereIsRoom(record: RecordInput, signal: AbortSignal | undefined): Promise<number> {
+  async #takeWhenThereIsRoom(
+    attempt: () => number | typeof BACKPRESSURE,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     for (;;) {
       signal?.throwIfAborted();
-      const offset = this.#shard.tryAppend(record);
+      const offset = attempt();
       if (offset !== BACKPRESSURE) return offset;
       await this.#shard.writable(signal === undefined ? {} : { signal });
     }
   }
-}
-
-/** The task, or the signal's reason as soon as it is given: also while others are still in front. */
-function untilAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    task.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

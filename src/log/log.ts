@@ -3,13 +3,18 @@
  *
  * @module
  */
+import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
+import { Consumers } from "../consumers/consumers.ts";
+import type { ConsumerHandle } from "../consumers/handle.ts";
+import type { ClampEvent, Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../consumers/types.ts";
 import { asLogError, LogError } from "../errors.ts";
-import type { Engine, Rung } from "../options.ts";
+import type { Engine, Rung, SignalOptions } from "../options.ts";
 import { BatchReader } from "../read/batch_reader.ts";
 import { BlockCache } from "../read/block_cache.ts";
-import type { ReadOptions } from "../read/read_options.ts";
+import { type RawRange, RawReader, type RawReadOptions } from "../read/raw_reader.ts";
+import { checkReadOptions, type ReadOptions } from "../read/read_options.ts";
 import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
@@ -19,13 +24,24 @@ import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import { type CountProgress, countUsers, type UserCount } from "../users/count_users.ts";
 import type { VfsLock } from "../vfs.ts";
+import { untilAborted } from "./aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
+import { backUpOpened } from "./backup.ts";
+import type { Guarantee } from "./guarantee.ts";
+import { LogInside } from "./log_inside.ts";
+import { consumerOwners } from "./consumer_context.ts";
+import { appendAtOffset, appendForUser, hasConditions } from "./conditional_append.ts";
 import type { FlushTimer } from "./flush_timer.ts";
+import { NamedProducers } from "./idempotent_producer.ts";
+import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
 import { shardOfKey } from "./partitioner.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
+import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "./streams.ts";
+import type { LogStats } from "./stats.ts";
+import { prometheusText } from "./stats_text.ts";
 import { IndexedUserStream, tablesOf } from "./user_stream.ts";
 
 /** Everything an open log is made of. */
@@ -39,6 +55,9 @@ export interface LogParts {
   /** `undefined` where nothing can be written. */
   readonly producers?: Producers;
   readonly durability: Rung;
+  readonly maxBufferBytes?: number;
+  /** Stored offsets of consumers that stood behind the end. */
+  readonly clamps?: readonly ClampEvent[];
 }
 
 const utf8 = new TextEncoder();
@@ -51,10 +70,14 @@ export class EmbeddedLog implements Log {
   readonly recovery: readonly RecoveryReport[];
   /** 16 bytes that tell this log from every other. */
   readonly id: Uint8Array;
+  readonly inside: LogInside;
   readonly #parts: LogParts;
   readonly #views: readonly ShardView[];
   readonly #queues: readonly AppendQueue[];
   readonly #blocks: BlockCache;
+  /** Its consumers, for what the public face has no name for. */
+  readonly groups: Consumers;
+  readonly #named: NamedProducers;
   /** Shard for records without a key, and how many batches it had finished when it became that. */
   #sticky = 0;
   #stickyBatches = 0;
@@ -65,22 +88,37 @@ export class EmbeddedLog implements Log {
     this.directory = parts.directory;
     this.topic = parts.manifest.topic;
     this.id = parts.manifest.id;
+    this.inside = new LogInside({ maxBufferBytes: 0, ...parts, topic: this.topic });
     this.shards = parts.opened.map((opened) => opened.shard);
     this.recovery = parts.opened.map((opened) => opened.report);
     this.#views = parts.opened.map((opened) => opened.view);
     this.#blocks = new BlockCache(parts.engine.codecs);
+    this.#named = new NamedProducers(parts.engine.clock, parts.durability);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
+    const { engine, directory, durability, clamps = [] } = parts;
+    const context = {
+      vfs: engine.vfs,
+      directory,
+      logId: this.id,
+      durability,
+      views: this.#views,
+      isDamaged: (shard: number) => this.recovery[shard].verdict === "corrupt",
+      ...consumerOwners(engine.vfs, directory),
+    };
+    this.groups = new Consumers(context, engine.clock, engine.codecs, clamps);
+  }
+
+  /** The shards as readers see them. */
+  get views(): readonly ShardView[] {
+    return this.#views;
   }
 
   async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
-    this.#assertOpen();
     options.signal?.throwIfAborted();
-    if (typeof record !== "object" || record === null) {
-      throw new TypeError("Cannot append a record: it must be an object");
-    }
-    const { key } = record;
-    const shard = key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
-    const taken = this.#queues[shard.id].take(record, options.signal);
+    const shard = this.#shardOfRecord(record);
+    const taken = hasConditions(options)
+      ? this.#takeIf(writable(shard), record, options)
+      : this.#queues[shard.id].take(record, options.signal);
     const offset = typeof taken === "number" ? taken : await taken;
     await shard.acknowledged(offset, options.durability ?? this.#parts.durability, options);
     return { shard: shard.id, offset };
@@ -98,8 +136,31 @@ export class EmbeddedLog implements Log {
     return producers.create(open, options);
   }
 
+  async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
+    this.#assertOpen();
+    if (options.shard === undefined && this.shards.length > 1) {
+      throw new TypeError("Cannot make a producer: name its shard, this log has several");
+    }
+    return await this.#named.open(writable(this.#shardAt(options.shard ?? 0)), name, options);
+  }
+
   fence(handle: ProducerHandle): void {
     this.#parts.producers?.fence(handle);
+  }
+
+  consumer(name: string, options: ConsumerOptions = {}): Consumer {
+    this.#assertOpen();
+    return this.groups.consumer(name, options);
+  }
+
+  consumerHandle(name: string, options: GroupOptions = {}): ConsumerHandle {
+    this.#assertOpen();
+    return this.groups.handle(name, options);
+  }
+
+  async consumers(): Promise<readonly ConsumerInfo[]> {
+    this.#assertOpen();
+    return await this.groups.list();
   }
 
   shard(id: number): Shard {
@@ -128,7 +189,32 @@ export class EmbeddedLog implements Log {
     return new RecordReader(views, options, this.#parts.engine.codecs, undefined, this.#blocks);
   }
 
-  async get({ shard, offset }: RecordPlace): Promise<LogRecord | undefined> {
+  toReadableStream({ highWaterMark, ...options }: ReadableStreamOptions = {}): ReadableStream<LogRecord> {
+    return readableOf(this.read(options), highWaterMark);
+  }
+
+  toWritableStream(options: WritableStreamOptions = {}): WritableStream<RecordInput> {
+    this.#assertOpen();
+    return writableOf({
+      take: (record, signal) => this.#queues[this.#shardOfRecord(record).id].take(record, signal),
+      flush: (rung, options) => this.flush(rung, options),
+    }, options);
+  }
+
+  readRaw(options: RawReadOptions = {}): AsyncIterableIterator<RawRange> {
+    this.#assertOpen();
+    if (options.shard === undefined && this.shards.length > 1) {
+      throw new TypeError("Cannot read ranges of batches: name a shard, this log has several");
+    }
+    return new RawReader(this.#views[this.#shardAt(options.shard ?? 0).id], options, this.#parts.engine.codecs);
+  }
+
+  async get(place: RecordPlace, { signal }: SignalOptions = {}): Promise<LogRecord | undefined> {
+    signal?.throwIfAborted();
+    return await untilAborted(this.#get(place), signal);
+  }
+
+  async #get({ shard, offset }: RecordPlace): Promise<LogRecord | undefined> {
     this.#assertOpen();
     if (shard === undefined && this.shards.length > 1) {
       throw new TypeError("Cannot get a record: name its shard, this log has several");
@@ -149,6 +235,7 @@ export class EmbeddedLog implements Log {
 
   batches(options: ReadOptions = {}): AsyncIterableIterator<LogBatch> {
     const views = this.#viewsFor(options);
+    if (options.reverse) throw new TypeError("Cannot read batches in reverse: read() does that");
     if (options.last !== undefined && views.length > 1) {
       throw new TypeError("Cannot read the last batches of all shards: name a shard");
     }
@@ -158,22 +245,39 @@ export class EmbeddedLog implements Log {
   /** The shards that a reader with these options reads. */
   #viewsFor(options: ReadOptions): readonly ShardView[] {
     this.#assertOpen();
-    checkReadOptions(options);
     if (options.shard !== undefined) this.#shardAt(options.shard);
     const views = options.shard === undefined ? this.#views : [this.#views[options.shard]];
-    if (typeof options.from === "number" && views.length > 1) {
-      throw new TypeError(
-        "Cannot read from an offset on all shards: name a shard, or give an array of offsets by shard",
-      );
-    }
+    checkReadOptions(options, views.length);
     return views;
   }
 
-  async flush(rung: Rung = this.#parts.durability): Promise<void> {
+  stats(): LogStats {
+    return this.inside.stats();
+  }
+
+  statsText(): string {
+    return prometheusText([this.inside.stats()]);
+  }
+
+  async guarantee(): Promise<Guarantee> {
     this.#assertOpen();
-    const results = await Promise.allSettled(
-      this.shards.filter((shard) => shard.state !== "readOnly").map((shard) => shard.flush(rung)),
-    );
+    try {
+      return await this.inside.guarantee();
+    } catch (error) {
+      throw asLogError(error, `find out what ${this.directory} guarantees`);
+    }
+  }
+
+  async backup(out: string, options: BackupOptions = {}): Promise<BackupReport> {
+    this.#assertOpen();
+    return await backUpOpened({ ...this.#parts, vfs: this.#parts.engine.vfs }, out, options);
+  }
+
+  async flush(rung: Rung = this.#parts.durability, { signal }: SignalOptions = {}): Promise<void> {
+    this.#assertOpen();
+    signal?.throwIfAborted();
+    const flushes = this.shards.filter((shard) => shard.state !== "readOnly").map((shard) => shard.flush(rung));
+    const results = await untilAborted(Promise.allSettled(flushes), signal);
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
@@ -193,12 +297,38 @@ export class EmbeddedLog implements Log {
     this.#parts.producers?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();
     await this.#blocks.close();
+    results.push(...await Promise.allSettled([this.groups.close()]));
     try {
       await this.#parts.lock?.release();
     } catch (error) {
       results.push({ status: "rejected", reason: asLogError(error, `close the log in ${this.directory}`) });
     }
     for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** Where `append` puts a record. */
+  #shardOfRecord(record: RecordInput): ShardWriter | ReadOnlyShard {
+    this.#assertOpen();
+    if (typeof record !== "object" || record === null) {
+      throw new TypeError("Cannot append a record: it must be an object");
+    }
+    const { key } = record;
+    return key === undefined || key === null ? this.#stickyShard() : this.#shardOf(key);
+  }
+
+  /** The record's offset, once its conditions hold. */
+  #takeIf(shard: ShardWriter, record: RecordInput, options: AppendOptions): number | Promise<number> {
+    const { ifOffset, ifUserOffset, signal } = options;
+    const { key } = record;
+    const { codecs, clock } = this.#parts.engine;
+    const place = { shard, queue: this.#queues[shard.id], codecs, clock };
+    const isKeyed = key !== undefined && key !== null;
+    if (!isKeyed && (ifUserOffset !== undefined || this.shards.length > 1)) {
+      throw new TypeError("Cannot append a record on a condition: give it a key, which names its user and its shard");
+    }
+    if (!isKeyed || ifUserOffset === undefined) return appendAtOffset(place, record, ifOffset!, signal);
+    const userHead = async (): Promise<number> => (await this.user(key).head())?.offset ?? -1;
+    return appendForUser(place, record, bytesOf(key), { ...options, ifUserOffset }, userHead);
   }
 
   /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */
@@ -239,17 +369,17 @@ export class EmbeddedLog implements Log {
   }
 }
 
+/** The shard where it can be written; a read-only one throws its reason. */
+function writable(shard: ShardWriter | ReadOnlyShard): ShardWriter {
+  if (shard instanceof ShardWriter) return shard;
+  shard.tryAppend();
+  throw new LogError("READ_ONLY", `Cannot append to shard ${shard.id}: it is open for reading only`, {
+    shard: shard.id,
+  });
+}
+
 function bytesOf(key: BytesInput): Uint8Array {
   if (typeof key === "string") return utf8.encode(key);
   if (key instanceof Uint8Array) return key;
   throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
-}
-
-function checkReadOptions(options: ReadOptions): void {
-  for (const name of ["last", "limit"] as const) {
-    const value = options[name];
-    if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) {
-      throw new RangeError(`Cannot read: ${name} must be a whole number from 0, not ${String(value)}`);
-    }
-  }
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { MARKER_NAME } from "../backup/target.ts";
 import { toHex } from "../bytes.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { findOwners } from "../recovery/owners.ts";
@@ -32,7 +33,10 @@ export async function inferManifest(
   isKnown: boolean,
 ): Promise<InferredManifest | undefined> {
   const shardsByTopic = new Map<string, number[]>();
-  for (const entry of await listDirectory(vfs, directory)) {
+  const entries = await listDirectory(vfs, directory);
+  // What a backup has not finished is no log.
+  if (entries.some((entry) => entry.name === MARKER_NAME)) return undefined;
+  for (const entry of entries) {
     const [, topic, digits] = (entry.kind === "directory" ? SHARD_NAME.exec(entry.name) : null) ?? [];
     if (topic === undefined || !isTopic(topic) || Number(digits) >= MAX_SHARDS) continue;
     shardsByTopic.set(topic, [...shardsByTopic.get(topic) ?? [], Number(digits)]);

@@ -4,13 +4,16 @@
  * @module
  */
 import { instanceIds } from "../anchor/anchor.ts";
+import { syncAncestors } from "../backup/ancestors.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import type { Budget } from "../shard/budget.ts";
 import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import { WriteModeChoice } from "../shard/write_mode.ts";
+import { type Tell, tellTo } from "../telemetry/logger.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
+import { clampConsumers } from "./consumer_context.ts";
 import { FlushTimer } from "./flush_timer.ts";
 import { takeLock } from "./lock.ts";
 import { EmbeddedLog } from "./log.ts";
@@ -20,6 +23,7 @@ import { Producers } from "./producers.ts";
 import { type OpenedShard, openShardForReading, openShardForWriting } from "./open_shard.ts";
 import { missingError, networkError } from "./refusals.ts";
 import { writeOwner } from "./owner.ts";
+import { tellOpening, tellWriteMode } from "./tell_opening.ts";
 
 /** Shards opened at the same time. */
 const OPEN_AT_ONCE = 8;
@@ -37,13 +41,16 @@ export async function openWith(engine: Engine, directory: string, options: OpenO
   options.signal?.throwIfAborted();
   const limits = resolveLimits(options);
   const shards = resolveShards(options);
+  const tell = tellTo(options.logger);
   if (options.topic !== undefined && !isTopic(options.topic)) {
     throw new RangeError("Cannot open a log: topic must be 1–249 characters of a-z A-Z 0-9 . _ -, and not . or ..");
   }
   try {
-    return options.readOnly
+    const log = options.readOnly
       ? await openForReading(engine, directory, options)
-      : await openForWriting(engine, directory, options, limits, shards);
+      : await openForWriting(engine, directory, options, limits, shards, tell);
+    tellOpening(tell, directory, log.recovery);
+    return log;
   } catch (error) {
     throw asLogError(error, `open the log in ${directory}`);
   }
@@ -56,7 +63,15 @@ async function openForReading(engine: Engine, directory: string, options: OpenOp
   if (manifest === undefined) throw await noManifest(vfs, directory, found.present);
   checkAgreement(manifest, options, directory);
   const opened = await openAll(vfs, directory, manifest, options, (place) => openShardForReading(engine, place));
-  return new EmbeddedLog({ engine, directory, manifest, opened, timer: undefined, lock: undefined, durability: "os" });
+  return new EmbeddedLog({
+    engine,
+    directory,
+    manifest,
+    opened,
+    timer: undefined,
+    lock: undefined,
+    durability: options.durability ?? "os",
+  });
 }
 
 async function openForWriting(
@@ -65,6 +80,7 @@ async function openForWriting(
   options: OpenOptions,
   limits: ReturnType<typeof resolveLimits>,
   shards: number | undefined,
+  tell: Tell,
 ): Promise<EmbeddedLog> {
   const { vfs } = engine;
   // A newer format is refused before anything is written, the lock's file included.
@@ -100,18 +116,26 @@ async function openForWriting(
     };
     const consent = options.acceptDataLoss ?? false;
     // One for all shards: they write to the same disk.
-    const writeMode = new WriteModeChoice(engine.clock, limits.directIo, durability === "disk");
+    const writeMode = new WriteModeChoice(
+      engine.clock,
+      limits.directIo,
+      durability === "disk",
+      (mode, isRefused) => tellWriteMode(tell, mode, isRefused),
+    );
     opened.push(
       ...await openAll(
         vfs,
         directory,
         manifest,
         options,
-        (place) => openShardForWriting(engine, place, consent, writeMode, context, manifest.shards),
+        (place) => openShardForWriting(engine, place, consent, writeMode, context, tell, manifest.shards),
       ),
     );
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
-    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability });
+    const { maxBufferBytes } = limits;
+    const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
+    const parts = { engine, directory, manifest, opened, timer, lock, producers, durability, maxBufferBytes, clamps };
+    return new EmbeddedLog(parts);
   } catch (error) {
     await lock.release();
     throw error;
@@ -202,22 +226,6 @@ async function loadOrCreate(
     await writeManifest(vfs, directory, manifest);
   } else if (missing.length > 0) await vfs.syncDirectory(directory);
   return manifest;
-}
-
-/** A new log's directory, and those above it that came with it, must not vanish at a power loss. */
-async function syncAncestors(vfs: Vfs, directory: string): Promise<void> {
-  let path = directory;
-  while (path !== "/" && path !== "." && path !== "") {
-    const slash = path.lastIndexOf("/");
-    path = slash < 0 ? "." : slash === 0 ? "/" : path.slice(0, slash);
-    try {
-      await vfs.syncDirectory(path);
-    } catch (error) {
-      // Where this program may not even look it has created nothing.
-      if (error instanceof VfsError && error.code === "PERMISSION") return;
-      throw error;
-    }
-  }
 }
 
 function checkAgreement(manifest: Manifest, options: OpenOptions, directory: string): void {

@@ -7,6 +7,7 @@ import { ANCHOR_NAME, anchorIdentity, type InstanceIds, sameInstance } from "../
 import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { LogError } from "../errors.ts";
+import { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import type { Engine } from "../options.ts";
 import { ShardView } from "../read/shard_view.ts";
@@ -16,13 +17,16 @@ import { type Inventory, takeInventory } from "../recovery/inventory.ts";
 import { repair } from "../recovery/repair.ts";
 import { restoreIndex } from "../recovery/restore_index.ts";
 import { knownRows } from "../recovery/known_rows.ts";
-import { indexPath } from "../segment/names.ts";
+import { ownFile } from "../recovery/own_file.ts";
+import { indexPath, segmentName } from "../segment/names.ts";
 import { Committer } from "../shard/committer.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
+import type { Tell } from "../telemetry/logger.ts";
+import { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Vfs } from "../vfs.ts";
 import type { UserIndexer } from "../users/user_indexer.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
@@ -62,6 +66,7 @@ export interface OpenedShard {
   readonly users?: UserIndexer | undefined;
   /** Ends followers; for a shard that this program does not write. */
   readonly remote: AnchorPublication | undefined;
+  readonly telemetry: ShardTelemetry;
 }
 
 /**
@@ -74,7 +79,8 @@ export async function openShardForWriting(
   place: ShardPlace,
   acceptDataLoss: boolean,
   writeMode: WriteModeChoice,
-  context: Omit<ShardContext, "id" | "earliest" | "epoch">,
+  context: Omit<ShardContext, "id" | "earliest" | "epoch" | "telemetry">,
+  tell?: Tell,
   shardsOfLog = 1,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
@@ -85,12 +91,21 @@ export async function openShardForWriting(
   if (analysis.problem !== undefined && !acceptDataLoss) throw analysis.problem;
   const { keptAside } = await repair(vfs, inventory, analysis, place.logId, place.instance);
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
+  // It is continued in place, and a backup may have linked it while it was a finished one.
+  if (segmentExists) await ownFile(vfs, place.directory, segmentName(analysis.end.segment));
   const holes = inventory.state?.holes ?? false;
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
   const users = await openUserIndex(engine, place, context.limits, shardsOfLog, { earliest, end });
+  const found = inventory.segments.filter((segment) => segment.base <= end.segment).length;
+  const telemetry = new ShardTelemetry(place.id, found, clock, context.limits.slowSyncMs, tell);
+  const { directory, logId, id } = place;
+  const { producerExpiryMs: expiryMs } = context.limits;
+  const task = { vfs, directory, logId, shard: id, end, expiryMs };
+  const producers = new ShardProducers(task, clock, inventory.hasSnapshots);
   const committer = new Committer({
+    producers,
     onWritten: (batches) => users.indexer?.written(batches),
     vfs,
     clock,
@@ -101,6 +116,7 @@ export async function openShardForWriting(
     segmentBytes: context.limits.segmentBytes,
     maxUnsyncedBytes: context.limits.maxUnsyncedBytes,
     writeMode,
+    telemetry,
     state: {
       epoch,
       epochStart: end.nextOffset,
@@ -116,7 +132,7 @@ export async function openShardForWriting(
     segmentExists,
     unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
-  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
+  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch, telemetry }, committer, producers);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
   return {
     shard,
@@ -124,6 +140,7 @@ export async function openShardForWriting(
     users: users.begin(view),
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
+    telemetry,
   };
 }
 
@@ -219,6 +236,7 @@ async function openReadOnly(
     view: new ShardView(vfs, directory, logId, id, holes, publication),
     report: reportOf(id, analysis, undefined, clock.monotonic() - started),
     remote: publication,
+    telemetry: new ShardTelemetry(id, inventory.segments.length, clock),
   };
 }
 

@@ -16,8 +16,8 @@ export interface Owner {
 }
 
 /** Notes this program as the owner. Where that cannot be written the lock is held all the same. */
-export async function writeOwner(vfs: Vfs, directory: string): Promise<void> {
-  const path = `${directory}/${NAME}`;
+export async function writeOwner(vfs: Vfs, directory: string, name: string = NAME): Promise<void> {
+  const path = `${directory}/${name}`;
   const note = JSON.stringify({ pid: vfs.host.pid, runtime: vfs.host.runtime });
   let file: VfsFile | undefined;
   try {
@@ -38,9 +38,9 @@ export async function writeOwner(vfs: Vfs, directory: string): Promise<void> {
 }
 
 /** Reads the note; `undefined` where there is none that makes sense. */
-export async function readOwner(vfs: Vfs, directory: string): Promise<Owner | undefined> {
+export async function readOwner(vfs: Vfs, directory: string, name: string = NAME): Promise<Owner | undefined> {
   try {
-    const file = await vfs.open(`${directory}/${NAME}`, "read");
+    const file = await vfs.open(`${directory}/${name}`, "read");
     try {
       const bytes = new Uint8Array(MAX_BYTES);
       const read = await file.read(bytes, 0);

@@ -7,6 +7,7 @@ import type { Codecs } from "../batch/codecs.ts";
 import { asLogError } from "../errors.ts";
 import type { MaybePromise } from "../vfs.ts";
 import { CallQueue } from "./call_queue.ts";
+import { compileFilter, type Predicate } from "./filter.ts";
 import { findStarts, latestNow } from "./opening.ts";
 import type { ReadOptions } from "./read_options.ts";
 import { BoundedCursor, type CursorBounds } from "./record_cursor.ts";
@@ -21,6 +22,8 @@ const CHUNK_BYTES: number = 1024 * 1024;
 /** What is still to be left out of the next batch. */
 interface Pass {
   readonly batches: ShardBatches;
+  /** Exclusive end. */
+  readonly before: number;
   fromTime: number | undefined;
   skip: number;
 }
@@ -30,6 +33,7 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
   readonly #views: readonly ShardView[];
   readonly #options: ReadOptions;
   readonly #codecs: Codecs;
+  readonly #matches: Predicate | undefined;
   #passes: Pass[] | undefined = undefined;
   /** The shard that is read; the others wait for their turn without memory. */
   #turn = 0;
@@ -45,6 +49,7 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
     this.#views = views;
     this.#options = options;
     this.#codecs = codecs;
+    this.#matches = compileFilter(options.where);
     this.#left = options.limit ?? Infinity;
     this.#latest = latestNow(views, options);
   }
@@ -57,7 +62,7 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
     let begun: MaybePromise<boolean> | undefined;
     if (this.#calls.isIdle && !this.#done && this.#left > 0 && !this.#options.signal?.aborted) {
       const pass = this.#passes?.[this.#turn];
-      if (pass !== undefined) {
+      if (pass !== undefined && pass.batches.reached < pass.before) {
         // The fast path: the next batch is in memory.
         this.#leave();
         begun = pass.batches.next();
@@ -90,6 +95,7 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
         const value = await this.#step(this.#passes, begun);
         if (value !== undefined) return { done: false, value };
         begun = undefined;
+        if (this.#isGivenUp()) continue;
         if (!this.#options.follow || !await this.#waitForMore(this.#passes)) break;
       }
     } catch (error) {
@@ -106,16 +112,23 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
     for (; this.#turn < passes.length; this.#turn++) {
       const pass = passes[this.#turn];
       for (;;) {
+        if (begun === undefined && pass.batches.reached >= pass.before) break;
         const step = begun ?? pass.batches.next();
         begun = undefined;
         if (!(step instanceof Promise ? await step : step)) break;
         const batch = this.#take(pass);
         if (batch !== undefined) return batch;
+        if (this.#isGivenUp()) return undefined;
       }
       await pass.batches.rest();
     }
     this.#turn = 0;
     return undefined;
+  }
+
+  /** Somebody wants it to end, and a step that takes long must not keep them waiting. */
+  #isGivenUp(): boolean {
+    return this.#done || this.#options.signal?.aborted === true;
   }
 
   #leave(): void {
@@ -124,19 +137,20 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
   }
 
   /** Every record of the batch that a pass stands on is wanted. */
-  #isWhole({ batches, fromTime, skip }: Pass): boolean {
+  #isWhole({ batches, before, fromTime, skip }: Pass): boolean {
     const { header, nextOffset } = batches;
+    if (this.#matches !== undefined || header.lastOffset >= before) return false;
     return nextOffset <= header.baseOffset && fromTime === undefined && skip === 0 && header.count <= this.#left;
   }
 
   /** The batch that a pass stands on, bounded to what is wanted of it; `undefined` where that is nothing. */
   #take(pass: Pass): StoredBatch | undefined {
-    const { batches, fromTime, skip } = pass;
+    const { batches, before, fromTime, skip } = pass;
     let found = batches.header.count;
     let bounds: CursorBounds | undefined;
     if (!this.#isWhole(pass)) {
       if (fromTime !== undefined && batches.header.maxTimestamp < fromTime) return undefined;
-      bounds = { from: batches.nextOffset, fromTime, skip, limit: this.#left };
+      bounds = { from: batches.nextOffset, before, matches: this.#matches, fromTime, skip, limit: this.#left };
       found = this.#count(batches, bounds);
       if (found > 0) pass.fromTime = undefined;
       pass.skip = Math.max(0, skip - found);
@@ -150,8 +164,8 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
   #count(batches: ShardBatches, bounds: CursorBounds): number {
     const { header, bytes, at } = batches;
     const isConsecutive = header.count === header.lastOffset - header.baseOffset + 1;
-    if (isConsecutive && bounds.fromTime === undefined) {
-      return header.lastOffset - Math.max(header.baseOffset, bounds.from) + 1;
+    if (isConsecutive && bounds.fromTime === undefined && bounds.matches === undefined) {
+      return Math.max(0, Math.min(header.lastOffset + 1, bounds.before) - Math.max(header.baseOffset, bounds.from));
     }
     let isDecodable = true;
     const unlimited = { ...bounds, skip: 0, limit: Infinity };
@@ -173,12 +187,17 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
   async #open(): Promise<Pass[]> {
     const { onCorrupt, onGap } = this.#options;
     const known = (i: number): MaybePromise<number> | undefined => this.#latest?.[i];
-    const { starts, surplus } = await findStarts(this.#views, this.#options, this.#codecs, known);
+    const { starts, ends, surplus } = await findStarts(this.#views, this.#options, {
+      codecs: this.#codecs,
+      known,
+      matches: this.#matches,
+      isGivenUp: () => this.#isGivenUp(),
+    });
     const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;
     return this.#views.map((view, i) => {
       const { from, fromTime } = starts[i];
       const batches = new ShardBatches(view, { from, onGap: gap, chunkBytes: CHUNK_BYTES, pooled: true });
-      return { batches, fromTime, skip: surplus };
+      return { batches, before: ends[i], fromTime, skip: surplus };
     });
   }
 

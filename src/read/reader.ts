@@ -6,10 +6,15 @@
 import type { Codecs } from "../batch/codecs.ts";
 import { asLogError } from "../errors.ts";
 import type { MaybePromise } from "../vfs.ts";
+import { BackwardCursor } from "./backward_cursor.ts";
 import type { BlockCache } from "./block_cache.ts";
 import { CallQueue } from "./call_queue.ts";
+import { compileFilter, type Predicate } from "./filter.ts";
+import { Merge } from "./merge.ts";
 import { findStarts, latestNow } from "./opening.ts";
 import type { ReadOptions } from "./read_options.ts";
+import type { RecordSource } from "./record_source.ts";
+import type { GapEvent } from "./shard_batches.ts";
 import { ShardCursor } from "./shard_cursor.ts";
 import type { ShardView } from "./shard_view.ts";
 import { type LogRecord, StoredRecord } from "./stored_record.ts";
@@ -17,9 +22,6 @@ import { waitForMore } from "./wait.ts";
 
 /** A reader of at most so many records from an offset on is served from the cache of blocks. */
 const FEW_RECORDS = 64;
-
-/** So often a merging follower looks again at the shards that had nothing more, in records. */
-const REJOIN_STEPS = 64;
 
 /** What readers of one user add to the options. */
 export interface Narrowing {
@@ -35,9 +37,10 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   readonly #options: ReadOptions;
   readonly #codecs: Codecs;
   readonly #narrowing: Narrowing | undefined;
-  #cursors: ShardCursor[] | undefined = undefined;
-  /** Cursors that stand on a record, the next one to hand out last. */
-  #standing: ShardCursor[] = [];
+  readonly #matches: Predicate | undefined;
+  #cursors: readonly RecordSource[] | undefined = undefined;
+  /** Where there is more than one. */
+  #merge: Merge<RecordSource> | undefined = undefined;
   /** Surplus records of a merged `last`. */
   #skip = 0;
   #left: number;
@@ -46,8 +49,6 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   /** Ends the wait of a follower. */
   #wake: (() => void) | undefined = undefined;
   readonly #latest: readonly MaybePromise<number>[] | undefined;
-  /** Steps since the cursors that had nothing more were asked again. */
-  #steps = 0;
 
   /** Serves few records from memory, until the first step has tried it. */
   #blocks: BlockCache | undefined;
@@ -65,10 +66,12 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     this.#options = options;
     this.#codecs = codecs;
     this.#narrowing = narrowing;
-    const { limit = Infinity, last, follow } = options;
-    const isFew = limit > 0 && limit <= FEW_RECORDS && last === undefined && follow !== true;
-    this.#blocks = isFew && views.length === 1 && narrowing === undefined ? blocks : undefined;
-    this.#left = options.limit ?? Infinity;
+    this.#matches = compileFilter(options.where);
+    const { limit = Infinity, last, before, reverse, follow } = options;
+    const isFew = limit > 0 && limit <= FEW_RECORDS && last === undefined && before === undefined;
+    const isPlain = follow !== true && reverse !== true && this.#matches === undefined && narrowing === undefined;
+    this.#blocks = isFew && isPlain && views.length === 1 ? blocks : undefined;
+    this.#left = reverse ? Math.min(limit, last ?? Infinity) : limit;
     this.#latest = latestNow(views, options);
   }
 
@@ -120,11 +123,12 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
         if (cursor !== undefined) {
           const record = new StoredRecord(cursor.view.id, cursor.decoder);
           if (this.#skip > 0) this.#skip--;
-          else if (this.#narrowing === undefined || this.#narrowing.matches(cursor)) {
+          else if (this.#narrowing === undefined || this.#narrowing.matches(cursor as ShardCursor)) {
             this.#left--;
             return { done: false, value: record };
           }
-        } else if (!this.#options.follow || !await this.#waitForMore()) break;
+        } else if (this.#isGivenUp()) continue;
+        else if (!this.#options.follow || !await this.#waitForMore()) break;
       }
     } catch (error) {
       await this.#finish();
@@ -157,67 +161,51 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   async #finish(): Promise<void> {
     this.#done = true;
     this.#served = [];
-    this.#standing = [];
     const cursors = this.#cursors ?? [];
     this.#cursors = [];
+    this.#merge = undefined;
     for (const cursor of cursors) await cursor.close();
   }
 
-  async #open(): Promise<ShardCursor[]> {
-    const { onCorrupt, onGap } = this.#options;
+  async #open(): Promise<readonly RecordSource[]> {
+    const { onCorrupt, onGap, reverse = false, follow = false } = this.#options;
     const known = (i: number): MaybePromise<number> | undefined => this.#latest?.[i] ?? this.#narrowing?.findStart?.();
-    const { starts, surplus } = await findStarts(this.#views, this.#options, this.#codecs, known);
+    const shared = { codecs: this.#codecs, matches: this.#matches, isGivenUp: () => this.#isGivenUp() };
+    const { starts, ends, surplus } = await findStarts(this.#views, this.#options, { ...shared, known });
     this.#skip = surplus;
+    const makeSource = (i: number, gap: ((gap: GapEvent) => void) | undefined): RecordSource => {
+      const options = { ...shared, ...starts[i], before: ends[i], onGap: gap };
+      return reverse ? new BackwardCursor(this.#views[i], options) : new ShardCursor(this.#views[i], options);
+    };
     const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;
-    return this.#views.map((view, i) => new ShardCursor(view, { ...starts[i], codecs: this.#codecs, onGap: gap }));
+    if (this.#views.length === 1) return [makeSource(0, gap)];
+    let sources: RecordSource[] = [];
+    this.#merge = new Merge((damaged) => sources = this.#views.map((_, i) => makeSource(i, gap ?? damaged)), {
+      reverse,
+      follow,
+    });
+    return sources;
   }
 
-  /** The cursor with the next record in (timestamp, shard, offset) order, of what is published now. */
-  async #advance(): Promise<ShardCursor | undefined> {
-    const cursors = this.#cursors!;
-    if (cursors.length === 1) return await cursors[0].next() ? cursors[0] : undefined;
-    const standing = this.#standing;
-    if (standing.length === 0) {
-      for (const cursor of cursors) {
-        if (await cursor.next()) this.#insert(cursor);
-      }
-    } else {
-      const cursor = standing.pop()!;
-      const step: MaybePromise<boolean> = cursor.next();
-      if (step instanceof Promise ? await step : step) this.#insert(cursor);
-      if (this.#options.follow && standing.length < cursors.length && ++this.#steps % REJOIN_STEPS === 0) {
-        await this.#rejoin();
-      }
-    }
-    return standing[standing.length - 1];
+  /** The cursor with the next record in merged order, of what is published now. */
+  async #advance(): Promise<RecordSource | undefined> {
+    if (this.#merge !== undefined) return await this.#merge.next();
+    const [cursor] = this.#cursors!;
+    const step = cursor.next();
+    return (step instanceof Promise ? await step : step) ? cursor : undefined;
   }
 
-  /** A shard that had nothing more may have something now; a busy one must not keep it waiting. */
-  async #rejoin(): Promise<void> {
-    for (const cursor of this.#cursors!) {
-      const hasMore = cursor.nextOffset < cursor.view.publication.end.nextOffset;
-      if (hasMore && !this.#standing.includes(cursor) && await cursor.next()) this.#insert(cursor);
-    }
-  }
-
-  #insert(cursor: ShardCursor): void {
-    const standing = this.#standing;
-    let at = standing.length;
-    while (at > 0 && comesBefore(standing[at - 1], cursor)) at--;
-    standing.splice(at, 0, cursor);
+  /** Somebody wants it to end, and a step that takes long must not keep them waiting. */
+  #isGivenUp(): boolean {
+    return this.#done || this.#options.signal?.aborted === true;
   }
 
   #waitForMore(): Promise<boolean> {
     return waitForMore(this.#views, {
       signal: this.#options.signal,
-      hasMore: () => this.#cursors!.some((cursor) => cursor.nextOffset < cursor.view.publication.end.nextOffset),
+      hasMore: () => this.#cursors!.some((cursor) => cursor.hasMore()),
       isOver: () => this.#done,
       onWait: (wake) => this.#wake = wake,
     });
   }
-}
-
-function comesBefore(a: ShardCursor, b: ShardCursor): boolean {
-  const difference = a.decoder.timestamp - b.decoder.timestamp;
-  return difference !== 0 ? difference < 0 : a.view.id < b.view.id;
 }

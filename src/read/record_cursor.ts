@@ -5,6 +5,7 @@
  */
 import type { Codecs } from "../batch/codecs.ts";
 import { readHeaders, RecordDecoder } from "../batch/record_decoder.ts";
+import type { Predicate } from "./filter.ts";
 
 /**
  * Stands on one record at a time: its fields are those of that record, and change with the next step. What it points into is
@@ -45,6 +46,10 @@ export interface RecordCursor {
 export interface CursorBounds {
   /** First offset. */
   readonly from: number;
+  /** Exclusive end. */
+  readonly before: number;
+  /** Undefined: all. */
+  readonly matches: Predicate | undefined;
   /** Records before the first one with at least this timestamp are passed over. */
   readonly fromTime: number | undefined;
   /** So many of the records that would be wanted are passed over. */
@@ -96,7 +101,7 @@ export class BatchCursor extends RecordDecoder implements RecordCursor {
 
 /** Visits a part of a batch: its first one or its last one. */
 export class BoundedCursor extends BatchCursor {
-  readonly #from: number;
+  readonly #bounds: CursorBounds;
   #fromTime: number | undefined;
   #skip: number;
   #left: number;
@@ -109,7 +114,7 @@ export class BoundedCursor extends BatchCursor {
     onFault: (fault: string) => void,
   ) {
     super(bytes, at, codecs, onFault);
-    this.#from = bounds.from;
+    this.#bounds = bounds;
     this.#fromTime = bounds.fromTime;
     this.#skip = bounds.skip;
     this.#left = bounds.limit;
@@ -117,10 +122,16 @@ export class BoundedCursor extends BatchCursor {
 
   override next(): boolean {
     if (this.#left === 0) return false;
+    const { from, before, matches } = this.#bounds;
     while (super.next()) {
-      if (this.offset < this.#from) continue;
+      if (this.offset < from) continue;
+      if (this.offset >= before) {
+        this.#left = 0;
+        return false;
+      }
       if (this.#fromTime !== undefined && this.timestamp < this.#fromTime) continue;
       this.#fromTime = undefined;
+      if (matches !== undefined && !matches(this)) continue;
       if (this.#skip > 0) this.#skip--;
       else {
         this.#left--;

@@ -30,6 +30,8 @@ export interface ShardBatchesOptions extends ReadAheadOptions {
   readonly from: number;
   /** Undefined: stop at damage. */
   readonly onGap: ((gap: GapEvent) => void) | undefined;
+  /** Batches without records of programs, such as void and control batches, are visited too. @default {false} */
+  readonly all?: boolean;
 }
 
 /** One pass over one shard. Stands on a batch after each `next()` that answered true. */
@@ -65,6 +67,11 @@ export class ShardBatches {
   /** Where the batch it stands on starts: its segment, and the position there. */
   get place(): { readonly segment: number; readonly position: number } {
     return { segment: this.#base, position: this.#scanner!.position };
+  }
+
+  /** Exclusive end of what it has gone over, the batch it stands on included. */
+  get reached(): number {
+    return this.#header === undefined ? this.nextOffset : Math.max(this.nextOffset, this.#header.lastOffset + 1);
   }
 
   /**
@@ -135,7 +142,8 @@ export class ShardBatches {
     }
     this.#expected = header.lastOffset + 1;
     this.#epoch = header.epoch;
-    if (header.lastOffset < this.nextOffset || header.count === 0 || (header.attributes & CONTROL) !== 0) {
+    const isHidden = header.count === 0 || (header.attributes & CONTROL) !== 0;
+    if (header.lastOffset < this.nextOffset || (isHidden && this.#options.all !== true)) {
       this.nextOffset = Math.max(this.nextOffset, this.#expected);
       return undefined;
     }

@@ -48,7 +48,12 @@ export async function resolveStart(view: ShardView, start: Start): Promise<Curso
   return { from: offset };
 }
 
-async function resolveTime(view: ShardView, time: number): Promise<CursorStart> {
+/**
+ * Finds the first record with at least this time.
+ *
+ * @throws {TypeError} where it is no time.
+ */
+export async function resolveTime(view: ShardView, time: number): Promise<CursorStart> {
   if (!Number.isFinite(time)) throw new TypeError("Cannot read from a time: the Date is invalid");
   // What is published while the segments are looked through comes behind this end.
   const { nextOffset } = view.publication.end;

@@ -6,9 +6,11 @@
  */
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { ROW_BYTES, writeSealRow } from "../index/rows.ts";
-import { indexPath, logPath, parseUserTable } from "../segment/names.ts";
+import { indexPath, logPath, parseUserTable, segmentName } from "../segment/names.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
+import { dropSnapshots } from "./drop_snapshots.ts";
 import { listBases } from "./inventory.ts";
+import { ownFile } from "./own_file.ts";
 import { rebuiltPath, removeIntent, type RepairIntent } from "./rebuild_intent.ts";
 import { removeIfThere } from "./whole_file.ts";
 import { rewriteAnchor, rewriteState } from "./rebuild_slots.ts";
@@ -26,6 +28,7 @@ export async function carryOut(vfs: Vfs, place: PlanPlace, intent: RepairIntent)
   for (const { name } of await vfs.list(directory)) {
     if (parseUserTable(name) !== undefined) await removeIfThere(vfs, `${directory}/${name}`);
   }
+  await dropSnapshots(vfs, directory, intent);
   await vfs.syncDirectory(directory);
   for (const { base, aside } of intent.rebuilt) {
     if (!await exists(vfs, rebuiltPath(directory, base))) continue;
@@ -37,6 +40,7 @@ export async function carryOut(vfs: Vfs, place: PlanPlace, intent: RepairIntent)
     await vfs.rename(rebuiltPath(directory, base), logPath(directory, base));
   }
   await vfs.syncDirectory(directory);
+  if (intent.cut !== null) await ownFile(vfs, directory, segmentName(intent.cut.base));
   if (intent.cut !== null) await cut(vfs, logPath(directory, intent.cut.base), intent.cut.position);
   const ends = await restoreIndexes(vfs, place, intent);
   if (intent.facts !== null) await writeFacts(vfs, place, intent.facts, ends);

@@ -8,10 +8,11 @@ import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds, sameInstance
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { epochStartIn, fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { indexBases, indexPath, logPath, quarantinePath } from "../segment/names.ts";
+import { indexBases, indexPath, logPath, quarantinePath, segmentName } from "../segment/names.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import type { Analysis } from "./analyse.ts";
 import type { Inventory } from "./inventory.ts";
+import { ownFile } from "./own_file.ts";
 
 const COPY_BYTES: number = 1024 * 1024;
 
@@ -51,6 +52,7 @@ export async function repair(
   }
   if (keptAside !== undefined || analysis.laterSegments.length > 0) await vfs.syncDirectory(directory);
   if (analysis.cutBytes > 0) {
+    await ownFile(vfs, directory, segmentName(end.segment));
     const log = await vfs.open(logPath(directory, end.segment), "write");
     try {
       await log.truncate(end.position);

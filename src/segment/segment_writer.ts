@@ -23,6 +23,7 @@ export class SegmentWriter {
   #rows: Uint8Array = new Uint8Array(ROW_BYTES * 16);
   #lastDigest = 0;
   readonly identity: IndexIdentity;
+  #indexGivenUp: (() => void) | undefined = undefined;
 
   constructor(identity: IndexIdentity, log: VfsFile, index: VfsFile | undefined, end: End) {
     this.identity = identity;
@@ -91,6 +92,12 @@ export class SegmentWriter {
     return this.#writeRows(rows);
   }
 
+  /** Calls `givenUp` once the index is not written any more, at once where that is so already. */
+  watchIndex(givenUp: () => void): void {
+    if (this.#index === undefined) givenUp();
+    else this.#indexGivenUp = givenUp;
+  }
+
   /** Ends the index of the finished segment. */
   seal(): MaybePromise<void> {
     writeSealRow(this.#rows, 0, {
@@ -133,6 +140,7 @@ export class SegmentWriter {
   async #endIndex(): Promise<void> {
     const index = this.#index;
     this.#index = undefined;
+    this.#indexGivenUp?.();
     try {
       await index?.close();
     } catch {

@@ -5,6 +5,7 @@
  */
 import type { End } from "../anchor/end.ts";
 import type { SegmentWriter } from "../segment/segment_writer.ts";
+import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Vfs } from "../vfs.ts";
 
 /** At most one finished segment and one sync of the current one at a time. A failure is told to whoever asks next, for ever. */
@@ -14,6 +15,7 @@ export class BackgroundSyncs {
   readonly #vfs: Vfs;
   readonly #directory: string;
   readonly #maxUnsyncedBytes: number;
+  readonly #telemetry: ShardTelemetry;
   /** Bytes written since the last sync of the current segment that was begun here. */
   #unsyncedBytes = 0;
   /** How far that sync came. */
@@ -23,7 +25,8 @@ export class BackgroundSyncs {
   #sealing: Promise<void> | undefined = undefined;
   #syncing: Promise<void> | undefined = undefined;
 
-  constructor(vfs: Vfs, directory: string, maxUnsyncedBytes: number) {
+  constructor(vfs: Vfs, directory: string, maxUnsyncedBytes: number, telemetry: ShardTelemetry) {
+    this.#telemetry = telemetry;
     this.#vfs = vfs;
     this.#directory = directory;
     this.#maxUnsyncedBytes = maxUnsyncedBytes;
@@ -66,29 +69,41 @@ export class BackgroundSyncs {
   }
 
   async #seal(finished: SegmentWriter): Promise<void> {
+    const { bytesWritten } = this.#telemetry;
+    const startedMs = this.#telemetry.nowMs();
     try {
       try {
         await finished.sync();
         await this.#vfs.syncDirectory(this.#directory);
+        this.#telemetry.synced(startedMs, bytesWritten);
       } finally {
         await finished.close();
       }
     } catch (error) {
-      this.#failure ??= { error };
+      this.#failed(error);
     }
   }
 
   async #sync(segment: SegmentWriter, written: End): Promise<void> {
+    const { bytesWritten } = this.#telemetry;
     try {
       // Nothing counts as synced behind a finished segment that is not.
       await this.#sealing;
       if (this.isDirectoryDirty) await this.syncDirectory();
+      const startedMs = this.#telemetry.nowMs();
       await segment.sync();
+      this.#telemetry.synced(startedMs, bytesWritten);
       if (this.#failure === undefined) this.#reached = written;
     } catch (error) {
-      this.#failure ??= { error };
+      this.#failed(error);
     } finally {
       this.#syncing = undefined;
     }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#telemetry.backgroundFailed(error);
   }
 }

@@ -9,10 +9,12 @@ import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { readHeader } from "../batch/format.ts";
+import type { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import { logPath } from "../segment/names.ts";
 import type { Body } from "../segment/body_writer.ts";
 import type { SegmentWriter } from "../segment/segment_writer.ts";
+import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Clock, MaybePromise, Vfs, VfsFile } from "../vfs.ts";
 import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
@@ -20,19 +22,7 @@ import { Ownership } from "./ownership.ts";
 import { takenOverError } from "./refusals.ts";
 import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
-
-/** Batches that were written. */
-export interface WrittenBatches {
-  readonly bytes: Uint8Array;
-  /** The first byte of them, and the one behind them. */
-  readonly from: number;
-  readonly to: number;
-  readonly segment: number;
-  /** Where they stand in its `.log`. */
-  readonly position: number;
-  /** None of their records has a key. */
-  readonly isKeyless: boolean;
-}
+import type { WrittenBatches } from "./written_batches.ts";
 
 /** What a committer is told when it is made. */
 export interface CommitterOptions {
@@ -45,6 +35,7 @@ export interface CommitterOptions {
   readonly segmentBytes: number;
   readonly maxUnsyncedBytes: number;
   readonly writeMode: WriteModeChoice;
+  readonly telemetry: ShardTelemetry;
   /** The state as found, or as it will be; its epoch is the one before this opening's. */
   readonly state: State;
   /** The highest epoch that may stand in the state's file before this opening begins to write. */
@@ -60,6 +51,7 @@ export interface CommitterOptions {
   readonly unsyncedSegments: readonly number[];
   /** Told of batches that were written, just before they are made known. Must not throw. */
   readonly onWritten?: (written: WrittenBatches) => void;
+  readonly producers: ShardProducers;
 }
 
 /** Writes one shard's files. One call at a time. */
@@ -70,6 +62,7 @@ export class Committer {
   synced: End;
   /** Something was written in this opening. */
   begun = false;
+  readonly telemetry: ShardTelemetry;
   readonly #options: CommitterOptions;
   readonly #background: BackgroundSyncs;
   #segment: SegmentWriter | undefined = undefined;
@@ -81,7 +74,9 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#background = new BackgroundSyncs(options.vfs, options.directory, options.maxUnsyncedBytes);
+    const { vfs, directory, maxUnsyncedBytes, telemetry } = options;
+    this.telemetry = telemetry;
+    this.#background = new BackgroundSyncs(vfs, directory, maxUnsyncedBytes, telemetry);
     this.written = options.end;
     this.synced = options.synced;
     this.#ownership = new Ownership(options.clock, options.shard);
@@ -102,6 +97,7 @@ export class Committer {
         segment = await this.#roll(readHeader(bytes, from).baseOffset);
         room = segment.room(bytes, from, chunk.sealed, this.#options.segmentBytes);
       }
+      this.telemetry.writing(room, "cached");
       const settled = segment.body.settle(segment.body.write(bytes, from, from + room));
       if (settled instanceof Promise) await settled;
       await this.#finishBody(segment, chunk, from, from + room, published);
@@ -139,6 +135,7 @@ export class Committer {
     }
     const mode = body === undefined ? "cached" : "direct";
     body ??= writer.write(region.bytes, from, sealed);
+    this.telemetry.writing(bytes, mode);
     const ended = () => writeMode.ended(bytes, mode);
     if (body.done instanceof Promise) body.done.then(ended, ended);
     else ended();
@@ -170,11 +167,14 @@ export class Committer {
     this.#background.assertSound();
     const owned = this.checkOwner();
     if (owned !== undefined) await owned;
+    const { noting } = this.#options.producers;
+    if (noting !== undefined) await noting;
     const synced = this.#background.takeReached() ?? this.synced;
     const anchor = this.#writeAnchor(segment.end, synced);
     if (anchor instanceof Promise) await anchor;
     this.written = segment.end;
     this.synced = synced;
+    this.telemetry.wrote(bytes, from, to);
     this.#background.wrote(to - from, segment, segment.end);
     const position = segment.end.position - (to - from);
     this.#options.onWritten?.({ bytes, from, to, segment: segment.identity.base, position, isKeyless });
@@ -192,7 +192,10 @@ export class Committer {
     await this.#backgroundEnded();
     this.#background.takeReached();
     if (this.#background.isDirectoryDirty) await this.#background.syncDirectory();
+    const { bytesWritten } = this.telemetry;
+    const startedMs = this.telemetry.nowMs();
     await this.#segment!.sync();
+    this.telemetry.synced(startedMs, bytesWritten);
     await this.checkOwner();
     await this.#writeAnchor(written, written);
     this.synced = written;
@@ -216,6 +219,7 @@ export class Committer {
   /** Frees the files as they are. Failures are of no interest any more. */
   async free(): Promise<void> {
     await this.#background.finished();
+    await this.#options.producers.settled();
     await this.#openingDirect;
     for (const file of [this.#segment, this.#anchor, this.#state]) {
       try {
@@ -236,6 +240,7 @@ export class Committer {
     this.#state = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
     if (this.#state.epochFound > this.#options.stateEpoch) throw takenOverError(shard);
     for (const base of unsyncedSegments) await syncSegment(vfs, directory, base);
+    await this.#options.producers.begin();
     await this.#state.write(epoch, (slot) => fillState(slot, { ...state, clean: undefined }));
     await this.#state.sync();
     await this.#background.syncDirectory();
@@ -246,8 +251,10 @@ export class Committer {
     const identity: IndexIdentity = { logId, shard, base: end.segment };
     if (this.#options.segmentExists) {
       this.#segment = await continueSegment(vfs, directory, identity, end);
+      this.#segment.watchIndex(() => this.telemetry.indexGivenUp(identity.base));
     } else {
       this.#segment = await this.#create(identity);
+      this.telemetry.segments++;
       // A second segment must never be there without the first.
       await this.#background.syncDirectory();
     }
@@ -257,6 +264,7 @@ export class Committer {
   async #create(identity: IndexIdentity): Promise<SegmentWriter> {
     const { vfs, directory } = this.#options;
     const created = await createSegment(vfs, directory, identity);
+    created.watchIndex(() => this.telemetry.indexGivenUp(identity.base));
     this.#background.isDirectoryDirty = true;
     return created;
   }
@@ -284,6 +292,8 @@ export class Committer {
     await finished.seal();
     this.#segment = await this.#create({ ...finished.identity, base });
     this.#background.seal(finished);
+    this.telemetry.rolled(base);
+    this.#options.producers.rolled(base);
     return this.#segment;
   }
 

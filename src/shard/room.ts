@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { AppendBuffer } from "./append_buffer.ts";
 import type { Budget } from "./budget.ts";
 import { tooLargeError } from "./refusals.ts";
@@ -15,13 +16,22 @@ export class Room {
   readonly #budget: Budget;
   readonly #max: number;
   readonly #nudge: () => void;
+  readonly #telemetry: ShardTelemetry;
   /** They wait for no offset, so they all wait for 0. */
   readonly #waiters: OffsetWaiters = new OffsetWaiters();
   /** Cost of the last record that found no room; 0 once one did. */
   #refusedBytes = 0;
 
   /** @param nudge Makes sure that what fills the buffer is on its way: called where there was no room. */
-  constructor(shard: number, buffer: AppendBuffer, budget: Budget, maxBufferPerShard: number, nudge: () => void) {
+  constructor(
+    shard: number,
+    buffer: AppendBuffer,
+    budget: Budget,
+    maxBufferPerShard: number,
+    nudge: () => void,
+    telemetry: ShardTelemetry,
+  ) {
+    this.#telemetry = telemetry;
     this.#nudge = nudge;
     this.#shard = shard;
     this.#buffer = buffer;
@@ -43,6 +53,7 @@ export class Room {
     const limit = Math.min(this.#max, max);
     if (cost > limit) throw tooLargeError(this.#shard, cost, limit);
     this.#refusedBytes = cost;
+    this.#telemetry.refusals++;
     this.#nudge();
     return false;
   }

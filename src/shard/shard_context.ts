@@ -5,6 +5,7 @@
  */
 import type { LogError } from "../errors.ts";
 import type { Limits, Rung } from "../options.ts";
+import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Clock } from "../vfs.ts";
 import type { Budget } from "./budget.ts";
 
@@ -31,4 +32,5 @@ export interface ShardContext {
   /** The log's whole budget is used: every shard should flush. */
   readonly overBudget: () => void;
   readonly onError: (error: LogError) => void;
+  readonly telemetry: ShardTelemetry;
 }

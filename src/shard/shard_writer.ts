@@ -3,12 +3,16 @@
  *
  * @module
  */
+import type { Codecs } from "../batch/codecs.ts";
 import { HEADER_BYTES } from "../batch/format.ts";
 import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlobHeader } from "../batch/validate.ts";
+import { hasProducer } from "../batch/producer_fields.ts";
 import { asLogError, type LogError } from "../errors.ts";
+import { NEXT_BATCH, NOT_LOADED, type ShardProducers } from "../idempotence/shard_producers.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import { Announcements } from "./announcements.ts";
+import { KeyWatch } from "./key_watch.ts";
 import { AppendBuffer } from "./append_buffer.ts";
 import { CommitLoop } from "./commit_loop.ts";
 import type { Committer } from "./committer.ts";
@@ -18,12 +22,18 @@ import { ShardSharing, type SharingContext } from "./shard_sharing.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
 import { Triggers } from "./triggers.ts";
+import type { WatchedKeys } from "./watched_keys.ts";
 import { WriteQueue } from "./write_queue.ts";
+
+/** A record was not taken, as it would have got another offset. */
+export const MOVED = -1;
 
 /** The one implementation of {@linkcode Shard} that writes. */
 export class ShardWriter implements Shard, Flushable {
   readonly id: number;
   readonly earliest: number;
+  /** Who has appended batches under an id. */
+  readonly producers: ShardProducers;
   readonly #context: ShardContext;
   readonly #triggers: Triggers;
   readonly #committer: Committer;
@@ -38,8 +48,11 @@ export class ShardWriter implements Shard, Flushable {
   /** The log's timer knows of this shard. */
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
+  /** While it is active there is no lane. */
+  readonly #watch: KeyWatch = new KeyWatch();
 
-  constructor(context: ShardContext, committer: Committer) {
+  constructor(context: ShardContext, committer: Committer, producers: ShardProducers) {
+    this.producers = producers;
     this.id = context.id;
     this.earliest = context.earliest;
     this.#context = context;
@@ -48,7 +61,8 @@ export class ShardWriter implements Shard, Flushable {
     const { nextOffset, position } = committer.written;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
     this.#buffer = new AppendBuffer(nextOffset, position, context.epoch, batchBytes, flushBytes, context.budget);
-    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge());
+    const { telemetry } = context;
+    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge(), telemetry);
     const queue = new WriteQueue(this.#buffer, committer, flushBytes);
     const failed = (error: unknown): void => this.#poison(error);
     this.#loop = new CommitLoop(this, failed, committer, queue, this.#room, this.#waiting);
@@ -80,6 +94,12 @@ export class ShardWriter implements Shard, Flushable {
     return this.#buffer.batches;
   }
 
+  /** Bytes taken and not yet in a file. */
+  get bufferedBytes(): number {
+    this.#buffer.lane.close(this.#triggers);
+    return this.#buffer.bytes;
+  }
+
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     const plain = plainValue(record);
     if (plain === undefined) return this.#tryAppend(record);
@@ -87,40 +107,75 @@ export class ShardWriter implements Shard, Flushable {
     const offset = this.#buffer.appendPlain(plainKey(record), plain, this.#context.clock.now());
     if (offset !== -1) return offset;
     const slower = this.#tryAppend(record);
-    if (slower !== BACKPRESSURE) this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));
+    if (slower !== BACKPRESSURE && this.#watch.active === undefined) {
+      this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));
+    }
     return slower;
   }
 
-  #tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
+  /** Takes a record where it gets this offset; else answers {@linkcode MOVED}. */
+  tryAppendAt(record: RecordInput, offset: number): number | typeof BACKPRESSURE {
+    return this.#tryAppend(record, offset);
+  }
+
+  #tryAppend(record: RecordInput, only: number = MOVED): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const buffer = this.#buffer;
     buffer.lane.close(this.#triggers);
     this.#record.prepare(record, this.#context.clock);
+    if (only !== MOVED && buffer.end !== only) return MOVED;
     const bytes = buffer.measure(this.#record);
     if (!this.#room.has(bytes + HEADER_BYTES)) return BACKPRESSURE;
     if (buffer.nextOffset >= Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
-    const offset = buffer.append(this.#record, bytes);
+    const offset = only === MOVED ? buffer.append(this.#record, bytes) : buffer.appendAt(this.#record, bytes, only);
+    if (offset === MOVED) return MOVED;
+    this.#watch.active?.saw(this.#record.key, this.#record.keyBytes, offset);
     this.#taken(1, bytes);
     return offset;
+  }
+
+  /** From now on every key that is appended passes the answer, until nobody asks it any more. */
+  watch(codecs: Codecs): WatchedKeys {
+    this.#buffer.lane.close(this.#triggers);
+    return this.#watch.start(codecs);
+  }
+
+  /** Exclusive end of what was appended, all of which has passed the watch; {@linkcode MOVED} where others' records are on their way. */
+  seenEnd(): number {
+    this.collect();
+    return this.#waiting.sharing?.queue.seenEnd ?? this.nextOffset;
   }
 
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const offsets = validateBlobHeader(batch);
+    const isProduced = hasProducer(batch, 0);
+    const found = isProduced ? this.producers.find(batch) : NEXT_BATCH;
+    if (found !== NEXT_BATCH) return found === NOT_LOADED ? BACKPRESSURE : found;
     this.#buffer.lane.close(this.#triggers);
     if (!this.#room.has(batch.length)) return BACKPRESSURE;
     if (this.#buffer.nextOffset + offsets > Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
     const base = this.#buffer.appendBlob(batch);
+    if (isProduced) this.producers.take(batch, base, this.written);
+    this.#watch.active?.sawBatches(batch, 0, batch.length);
     this.#taken(offsets, batch.length);
     return base;
   }
 
   async writable(options: SignalOptions = {}): Promise<void> {
+    if (this.producers.loading !== undefined) await this.producers.settle(options.signal);
     if (this.#refusal !== undefined) throw this.#refusal;
     this.#buffer.lane.close(this.#triggers);
     if (this.#room.isWritable) return;
     this.#nudge();
-    await this.#room.wait(options.signal);
+    const { telemetry } = this.#context;
+    const startedMs = telemetry.nowMs();
+    telemetry.waits++;
+    try {
+      await this.#room.wait(options.signal);
+    } finally {
+      telemetry.waited(startedMs);
+    }
   }
 
   async acknowledged(
@@ -134,10 +189,11 @@ export class ShardWriter implements Shard, Flushable {
     await this.#reached(offset + 1, rung, options.signal);
   }
 
-  async flush(rung: Rung = this.#context.durability): Promise<number> {
+  async flush(rung: Rung = this.#context.durability, { signal }: SignalOptions = {}): Promise<number> {
+    signal?.throwIfAborted();
     if (this.#refusal !== undefined) throw this.#refusal;
     this.requestFlush();
-    await this.#reached(this.nextOffset, rung);
+    await this.#reached(this.nextOffset, rung, signal);
     return rung === "disk" ? this.synced : this.written;
   }
 
@@ -149,6 +205,7 @@ export class ShardWriter implements Shard, Flushable {
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
     this.#record.release();
+    if (this.#buffer.sealedEnd > this.#loop.flushTarget) this.#context.telemetry.flushes++;
     this.#loop.flushTarget = this.#buffer.sealedEnd;
     if (this.#context.durability === "disk") this.#loop.syncTarget = this.#loop.flushTarget;
     this.#kick();
@@ -157,14 +214,18 @@ export class ShardWriter implements Shard, Flushable {
   /** Lets producers in other threads append beside this one. */
   share(context: SharingContext): ShardSharing {
     if (this.#refusal !== undefined) throw this.#refusal;
-    return this.#waiting.sharing ??= new ShardSharing(this.#context, this.#buffer, this.synced, context, this.collect);
+    this.#waiting.sharing ??= new ShardSharing(this.#context, this.#buffer, this.synced, context, this.collect);
+    this.#watch.follow(this.#waiting.sharing.queue);
+    return this.#waiting.sharing;
   }
 
   /** Looks for what producers have published, and writes it. */
   readonly collect = (): void => {
     const { sharing } = this.#waiting;
     if (this.#state !== "open" || sharing === undefined) return;
-    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, sharing.collect());
+    const collected = sharing.collect();
+    if (collected > this.#loop.flushTarget) this.#context.telemetry.flushes++;
+    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, collected);
     this.#loop.syncTarget = Math.max(this.#loop.syncTarget, sharing.syncWanted);
     if (this.written < this.#loop.flushTarget || this.synced < this.#loop.syncTarget) this.#kick();
   };
@@ -238,6 +299,7 @@ export class ShardWriter implements Shard, Flushable {
     const failure = writeError(this.id, cause);
     const firstLost = this.#context.durability === "disk" ? this.synced : this.written;
     this.#stop("poisoned", failure, poisonedError(this.id, failure, firstLost, this.nextOffset));
+    this.#context.telemetry.poisoned(failure);
     try {
       this.#context.onError(failure);
     } catch {

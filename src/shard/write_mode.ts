@@ -44,6 +44,7 @@ export class WriteModeChoice {
   readonly #clock: Clock;
   readonly #isAdaptive: boolean;
   readonly #minBytes: number;
+  readonly #changed: (mode: WriteMode, isRefused: boolean) => void;
   #mode: WriteMode;
   #isRefused = false;
   /** Speed of the last window through the page cache, in bytes a millisecond. */
@@ -62,7 +63,14 @@ export class WriteModeChoice {
   #busyMs = 0;
   #windowBytes = 0;
 
-  constructor(clock: Clock, directIo: DirectIo, isSynced: boolean) {
+  /** @param changed Is told the mode whenever it becomes another one. */
+  constructor(
+    clock: Clock,
+    directIo: DirectIo,
+    isSynced: boolean,
+    changed: (mode: WriteMode, isRefused: boolean) => void = () => {},
+  ) {
+    this.#changed = changed;
     this.#clock = clock;
     this.#isAdaptive = directIo === "auto" && !isSynced;
     this.#mode = directIo === true || (directIo === "auto" && isSynced) ? "direct" : "cached";
@@ -77,6 +85,7 @@ export class WriteModeChoice {
 
   /** The file system has no direct writes. */
   refuse(): void {
+    if (!this.#isRefused) this.#changed("cached", true);
     this.#isRefused = true;
   }
 
@@ -132,6 +141,7 @@ export class WriteModeChoice {
   }
 
   #turnTo(mode: WriteMode): void {
+    if (mode !== this.#mode) this.#changed(mode, false);
     this.#mode = mode;
     this.#isTrial = false;
     this.#best = 0;

@@ -21,6 +21,8 @@ interface Entry {
   readonly chunk: Chunk;
   /** The write of its body; `undefined` where the chunk needs more than one step (first write, roll). */
   readonly body: Body | undefined;
+  /** When its writing began. */
+  readonly startedMs: number;
 }
 
 /** The way from a shard's buffer to its files. */
@@ -49,9 +51,10 @@ export class WriteQueue {
       this.#start(chunk);
       this.writeAhead();
     }
-    const { chunk, body } = this.#entries[0];
+    const { chunk, body, startedMs } = this.#entries[0];
     if (body === undefined) await this.#committer.commit(chunk, published, (bytes) => this.#buffer.rolled(bytes));
     else await this.#committer.finish(chunk, body, published);
+    this.#committer.telemetry.committed(startedMs);
     this.#entries.shift();
     this.#buffer.release(chunk);
   }
@@ -86,7 +89,8 @@ export class WriteQueue {
   }
 
   #start(chunk: Chunk): void {
+    const startedMs = this.#committer.telemetry.nowMs();
     const body = this.#committer.canSubmit(chunk) ? this.#committer.submit(chunk) : undefined;
-    this.#entries.push({ chunk, body });
+    this.#entries.push({ chunk, body, startedMs });
   }
 }

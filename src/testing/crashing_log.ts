@@ -4,19 +4,29 @@
  * @module
  */
 import type { CrashKind } from "../../adapters/memory.ts";
+import type { BackupOptions, BackupReport } from "../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
+import type { ConsumerHandle } from "../consumers/handle.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../consumers/types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
+import type { Guarantee } from "../log/guarantee.ts";
+import type { IdempotentOptions, IdempotentProducer } from "../log/idempotent_types.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
 import type { ProducerOptions } from "../log/producers.ts";
-import type { Rung } from "../options.ts";
+import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../log/streams.ts";
+import type { Rung, SignalOptions } from "../options.ts";
+import type { RawRange, RawReadOptions } from "../read/raw_reader.ts";
+import type { LogStats } from "../log/stats.ts";
 import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
+import { CrashingConsumer } from "./crashing_consumer.ts";
 import { CrashingReader, CrashingUserStream } from "./crashing_reader.ts";
 import { CrashingShard } from "./crashing_shard.ts";
 import type { Life } from "./life.ts";
+import { CrashingProducer } from "./crashing_producer.ts";
 import type { MemoryFault } from "./memory_fault.ts";
 import type { MemoryLog, ReopenOptions } from "./memory_log_types.ts";
 import type { SteppedClock } from "./stepped_clock.ts";
@@ -82,8 +92,28 @@ export class CrashingLog implements MemoryLog {
     return new CrashingReader(this.#log.read(options), this.#life);
   }
 
-  get(place: RecordPlace): Promise<LogRecord | undefined> {
-    return this.#life.guard(() => this.#log.get(place));
+  toReadableStream({ highWaterMark, ...options }: ReadableStreamOptions = {}): ReadableStream<LogRecord> {
+    return readableOf(this.read(options), highWaterMark);
+  }
+
+  toWritableStream(options: WritableStreamOptions = {}): WritableStream<RecordInput> {
+    this.#life.assertAlive();
+    const writer = this.#log.toWritableStream(options).getWriter();
+    // It says so itself to whoever writes.
+    writer.closed.catch(() => {});
+    return writableOf({
+      take: (record) => this.#life.guard(() => writer.write(record)),
+      flush: () => this.#life.guard(() => writer.close()),
+    }, options);
+  }
+
+  readRaw(options?: RawReadOptions): AsyncIterableIterator<RawRange> {
+    this.#life.assertAlive();
+    return new CrashingReader(this.#log.readRaw(options), this.#life);
+  }
+
+  get(place: RecordPlace, options?: SignalOptions): Promise<LogRecord | undefined> {
+    return this.#life.guard(() => this.#log.get(place, options));
   }
 
   batches(options?: ReadOptions): AsyncIterableIterator<LogBatch> {
@@ -101,8 +131,43 @@ export class CrashingLog implements MemoryLog {
     this.#log.fence(producer);
   }
 
-  flush(rung?: Rung): Promise<void> {
-    return this.#life.guard(() => this.#log.flush(rung));
+  stats(): LogStats {
+    return this.#log.stats();
+  }
+
+  statsText(): string {
+    return this.#log.statsText();
+  }
+
+  guarantee(): Promise<Guarantee> {
+    return this.#life.guard(() => this.#log.guarantee());
+  }
+
+  backup(out: string, options?: BackupOptions): Promise<BackupReport> {
+    return this.#life.guard(() => this.#log.backup(out, options));
+  }
+
+  consumer(name: string, options?: ConsumerOptions): Consumer {
+    this.#life.assertAlive();
+    return new CrashingConsumer(this.#log.consumer(name, options), this.#life);
+  }
+
+  consumerHandle(name: string, options?: GroupOptions): ConsumerHandle {
+    this.#life.assertAlive();
+    return this.#log.consumerHandle(name, options);
+  }
+
+  consumers(): Promise<readonly ConsumerInfo[]> {
+    return this.#life.guard(() => this.#log.consumers());
+  }
+
+  async idempotentProducer(name: string, options?: IdempotentOptions): Promise<IdempotentProducer> {
+    const producer = await this.#life.guard(() => this.#log.idempotentProducer(name, options));
+    return new CrashingProducer(producer, this.#life);
+  }
+
+  flush(rung?: Rung, options?: SignalOptions): Promise<void> {
+    return this.#life.guard(() => this.#log.flush(rung, options));
   }
 
   close(): Promise<void> {

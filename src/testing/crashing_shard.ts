@@ -66,8 +66,8 @@ export class CrashingShard implements Shard {
     return this.#life.guard(() => this.#shard.acknowledged(offset, rung, options));
   }
 
-  flush(rung?: Rung): Promise<number> {
-    return this.#life.guard(() => this.#shard.flush(rung));
+  flush(rung?: Rung, options?: SignalOptions): Promise<number> {
+    return this.#life.guard(() => this.#shard.flush(rung, options));
   }
 
   get #now(): Pick<Shard, "earliest" | "nextOffset" | "written" | "synced" | "state"> {

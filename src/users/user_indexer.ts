@@ -7,7 +7,7 @@ import type { Codecs } from "../batch/codecs.ts";
 import { type BatchHeader, readHeader } from "../batch/format.ts";
 import { ShardBatches } from "../read/shard_batches.ts";
 import type { ShardView } from "../read/shard_view.ts";
-import type { WrittenBatches } from "../shard/committer.ts";
+import type { WrittenBatches } from "../shard/written_batches.ts";
 import { VfsError } from "../vfs.ts";
 import { buildTable } from "./build_table.ts";
 import { KeyHasher } from "./key_hash.ts";

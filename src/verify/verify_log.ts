@@ -10,6 +10,7 @@ import { decodeManifest, type Manifest, MANIFEST_NAMES, shardDirectory } from ".
 import { inferManifest } from "../log/manifest_inference.ts";
 import type { Engine } from "../options.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
+import { checkCursors } from "./check_cursors.ts";
 import { checkShard } from "./check_shard.ts";
 import type { Observer, Totals } from "./finding.ts";
 import { type Survey, surveyShard } from "./survey.ts";
@@ -50,6 +51,7 @@ async function verify(
   const manifest = await checkManifest(vfs, directory, observer);
   const instance = instanceIds(await vfs.instance(directory));
   const present = new Set((await vfs.list(directory)).map((entry) => entry.name));
+  await checkCursors(vfs, clock, directory, manifest, observer);
   const surveys: Survey[] = [];
   for (let shard = 0; shard < manifest.shards; shard++) {
     signal?.throwIfAborted();

@@ -13,7 +13,8 @@ const TIME = Date.UTC(2026, 0, 31, 12);
 async function writeTen(directory: string, shards: number = 1): Promise<void> {
   const log = await openLog(directory, { shards });
   for (let i = 0; i < 10; i++) {
-    await log.append({ key: i % 3 === 0 ? "alice" : "bob", value: `v${i}`, timestamp: TIME + i * 1000 });
+    const headers: Record<string, string> = i < 5 ? { n: `${i}` } : { n: `${i}`, half: "second" };
+    await log.append({ key: i % 3 === 0 ? "alice" : "bob", value: `v${i}`, headers, timestamp: TIME + i * 1000 });
   }
   await log.close();
 }
@@ -27,6 +28,10 @@ function damage(directory: string, text: string): void {
 
 function values(from: number, to: number): string {
   return Array.from({ length: to - from }, (_, i) => `v${from + i}\n`).join("");
+}
+
+function reversed(from: number, to: number): string {
+  return Array.from({ length: to - from }, (_, i) => `v${to - 1 - i}\n`).join("");
 }
 
 const SELECTIONS: readonly { words: string[]; expected: string }[] = [
@@ -51,9 +56,36 @@ const SELECTIONS: readonly { words: string[]; expected: string }[] = [
   { words: ["--user", "alice", "--from", "latest"], expected: "" },
   { words: ["--user", "alice", "--shard", "0", "--on-corrupt", "skip"], expected: "v0\nv3\nv6\nv9\n" },
   { words: ["--user", "nobody"], expected: "" },
+  { words: ["--reverse"], expected: reversed(0, 10) },
+  { words: ["--reverse", "--last", "3"], expected: reversed(7, 10) },
+  { words: ["--reverse", "--limit", "2", "--before", "5"], expected: "v4\nv3\n" },
+  {
+    words: ["--reverse", "--from", "2026-01-31T12:00:05Z", "--before", "2026-01-31T12:00:08Z"],
+    expected: reversed(5, 8),
+  },
+  { words: ["--before", "3"], expected: values(0, 3) },
+  { words: ["--limit", "2", "--from", "4"], expected: values(4, 6) },
+  { words: ["--limit", "0"], expected: "" },
+  { words: ["--key", "alice"], expected: "v0\nv3\nv6\nv9\n" },
+  { words: ["--key", "alice", "--reverse", "--limit", "2"], expected: "v9\nv6\n" },
+  { words: ["--header", "half"], expected: values(5, 10) },
+  { words: ["--header", "half=second", "--key", "alice"], expected: "v6\nv9\n" },
+  { words: ["--header", "half=second", "--header", "n=7"], expected: "v7\n" },
+  { words: ["--header", "half=first"], expected: "" },
+  { words: ["--user", "alice", "--reverse"], expected: "v9\nv6\nv3\nv0\n" },
+  { words: ["--user", "alice", "--last", "3", "--reverse", "--limit", "2"], expected: "v9\nv6\n" },
+  { words: ["--user", "alice", "--before", "6"], expected: "v0\nv3\n" },
+  { words: ["--user", "alice", "--before", "2026-01-31T12:00:06Z", "--last", "1"], expected: "v3\n" },
+  { words: ["--user", "alice", "--header", "n=9"], expected: "v9\n" },
 ];
 
 const REFUSALS: readonly { words: string[]; code: number; message: RegExp }[] = [
+  { words: ["--reverse", "--follow"], code: 2, message: /--follow and --reverse do not go together/ },
+  { words: ["--before", "5", "--follow"], code: 2, message: /--follow and --before do not go together/ },
+  { words: ["--user", "a", "--key", "b"], code: 2, message: /--user and --key do not go together/ },
+  { words: ["--before", "latest"], code: 2, message: /--before must be an offset or a time such as/ },
+  { words: ["--limit", "-1"], code: 2, message: /--limit/ },
+  { words: ["--header", "a=1", "--header", "a=2"], code: 2, message: /--header "a" is given twice/ },
   { words: ["--from", "11"], code: 1, message: /valid offsets are 0 to 10/ },
   { words: ["--shard", "3"], code: 2, message: /no shard 3: this log has only shard 0/ },
   { words: ["--from", "yesterday"], code: 2, message: /--from must be .*"yesterday"/ },
@@ -86,10 +118,15 @@ describe("read", () => {
   it("selects by offset, time, number and user", async () => {
     const directory = temporaryLog();
     await writeTen(directory);
-    await Promise.all(SELECTIONS.map(async ({ words, expected }) => {
-      const ending = await run(["read", directory, ...words]);
-      assert.deepEqual(ending, { code: 0, signal: null, stdout: expected, stderr: "" }, words.join(" "));
-    }));
+    // A few at a time: each is a process that has to be done within its time.
+    for (let first = 0; first < SELECTIONS.length; first += 6) {
+      await Promise.all(
+        SELECTIONS.slice(first, first + 6).map(async ({ words, expected }) => {
+          const ending = await run(["read", directory, ...words]);
+          assert.deepEqual(ending, { code: 0, signal: null, stdout: expected, stderr: "" }, words.join(" "));
+        }),
+      );
+    }
   });
 
   it("prints text, base64, null and headers as JSON", async () => {

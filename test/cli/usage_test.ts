@@ -6,7 +6,20 @@ import { crc32c } from "../../src/batch/crc32c.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { type Ending, run, temporaryLog } from "./program.ts";
 
-const COMMANDS = ["append", "read", "info", "users", "verify", "repair", "dump", "bench"];
+const COMMANDS = [
+  "append",
+  "read",
+  "info",
+  "users",
+  "verify",
+  "repair",
+  "backup",
+  "top",
+  "consumers",
+  "dump",
+  "bench",
+  "completion",
+];
 const LOG_FILE = `events-0/${"0".repeat(20)}.log`;
 
 /** One clear line, no stack, nothing on stdout. */
@@ -72,6 +85,12 @@ describe("bimiplog", () => {
       [["append", directory, "--acks=yes"], /--acks takes no value/],
       [["append", directory, "--key-separator", ""], /--key-separator must not be empty/],
       [["dump"], /file is missing/],
+      [["backup"], /directory is missing/],
+      [["backup", directory], /target of the backup is missing/],
+      [["backup", directory, "out", "more"], /what is "more"\?/],
+      [["top", directory, "--interval", "0"], /--interval must be a number from 0.1 to 3600/],
+      [["completion"], /shell is missing/],
+      [["completion", "perl"], /must be bash, zsh or fish, not "perl"/],
       [["bench", directory, "--seconds", "0"], /--seconds must be a number above 0/],
       [["bench", directory, "--runtimes", "node,perl"], /--runtimes takes node, bun, deno, not "perl"/],
     ];

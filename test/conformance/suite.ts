@@ -5,6 +5,7 @@
 import { describe } from "node:test";
 import { describeDirectories } from "./directories.ts";
 import { describeFiles } from "./files.ts";
+import { describeLinks } from "./links.ts";
 import { describeLocks } from "./locks.ts";
 import { describeMemoryKinds } from "./memory_kinds.ts";
 import { describeOpening } from "./opening.ts";
@@ -17,6 +18,7 @@ export function describeVfs(name: string, makeVfs: MakeVfs, lacks: Lacks = {}): 
     describeFiles(makeVfs);
     describeMemoryKinds(makeVfs, lacks);
     describeDirectories(makeVfs, lacks);
+    describeLinks(makeVfs);
     describeLocks(makeVfs, lacks);
   });
 }

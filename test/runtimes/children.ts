@@ -21,7 +21,7 @@ const ARGUMENTS: Readonly<Record<RuntimeName, readonly string[]>> = {
   deno: ["run", "--quiet", "--no-check", "--allow-all"],
 };
 
-/** No child lives longer. */
+/** No child lives longer, unless its test says so. */
 const LIFE_MS = 30_000;
 
 function programOf(runtime: RuntimeName): string | undefined {
@@ -59,13 +59,18 @@ export interface Child {
 }
 
 /** Starts a script of this folder with a request that it reads from its first argument as JSON. */
-export function start(script: string, request: unknown, runtime: RuntimeName = CURRENT): Child {
+export function start(
+  script: string,
+  request: unknown,
+  runtime: RuntimeName = CURRENT,
+  lifeMs: number = LIFE_MS,
+): Child {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const program = programOf(runtime) ?? runtime;
   const child = spawn(program, [...ARGUMENTS[runtime], path, JSON.stringify(request)], {
     env: { ...process.env, NO_COLOR: "1" },
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), LIFE_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), lifeMs);
   const lines: string[] = [];
   const listeners = new Set<() => void>();
   const notify = (): void => {

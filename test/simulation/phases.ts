@@ -12,7 +12,15 @@ export const WRITES: readonly string[] = [
   "advance",
   "yield",
 ];
-export const READS: readonly string[] = ["readRange", "readMerged", "readUser", "readByTime", "follow", "openBeside"];
+export const READS: readonly string[] = [
+  "readRange",
+  "readMerged",
+  "readSelected",
+  "readUser",
+  "readByTime",
+  "follow",
+  "openBeside",
+];
 
 /** Coarser: what a fault is counted by. */
 export type Stage = "opening" | "writing" | "reading" | "closing";

@@ -2,6 +2,7 @@
 import { ANCHOR_NAME, anchorIdentity, readAnchor } from "../../src/anchor/anchor.ts";
 import { readSlot, SLOT_BYTES, SLOT_FILE_BYTES } from "../../src/anchor/slot_file.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
+import type { ReadOptions } from "../../src/read/read_options.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import { sameBytes, USERS } from "./records.ts";
 import { type Companion, DIRECTORY, type Simulation } from "./simulation.ts";
@@ -62,6 +63,27 @@ export async function readMerged(sim: Simulation): Promise<void> {
     const own = records.filter((record) => record.shard === model.id);
     if (own.length > 0) published(sim, sim.log!, model.id, model.checkRun(own, last === undefined ? 0 : own[0].offset));
   }
+}
+
+/** Newest first, and only the records of a key: the same records from the other side. */
+export async function readSelected(sim: Simulation): Promise<void> {
+  const { id, written } = sim.anyShard();
+  const model = sim.models[id];
+  const limit = sim.random.chance(0.5) ? 1 + sim.random.below(20) : Infinity;
+  const key = sim.random.chance(0.5) ? sim.random.pick(USERS) : undefined;
+  const options: ReadOptions = { shard: id, reverse: true };
+  if (limit !== Infinity) options.limit = limit;
+  if (key !== undefined) options.where = { key };
+  const records = await sim.result(sim.readAll(sim.log!, options), "reverse read");
+  if (records === undefined) return;
+  const found = records.map((record) => (model.check(record), record.offset));
+  const bytes = new TextEncoder().encode(key);
+  const isWanted = (offset: number): boolean => key === undefined || sameBytes(model.history[offset].key, bytes);
+  const end = Math.max(written, (found[0] ?? -1) + 1);
+  const all = model.history.map((_, offset) => offset).filter((offset) => offset < end && isWanted(offset));
+  const due = all.toReversed().slice(0, limit);
+  ensure(found.join() === due.join(), () => `shard ${id} read backwards gave ${found}, not ${due}`);
+  if (found.length > 0) published(sim, sim.log!, id, found[0] + 1);
 }
 
 export async function readUser(sim: Simulation): Promise<void> {

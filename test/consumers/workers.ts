@@ -1,0 +1,79 @@
+/** Workers that consume: started, listened to, ended. */
+import { Worker } from "node:worker_threads";
+import type { ConsumerHandle } from "../../consumer.ts";
+
+/** What a worker is to do. */
+export interface Task {
+  readonly follow?: boolean;
+  /** Blocks its thread after so many records. */
+  readonly hangAfter?: number;
+  /** For so long; absent: for ever. */
+  readonly hangMs?: number;
+  readonly pauseMs?: number;
+}
+
+/** What a worker says. */
+export interface Said {
+  readonly is: "record" | "refused" | "hanging" | "done" | "failed";
+  readonly shard?: number;
+  readonly offset?: number;
+  readonly code?: string;
+}
+
+/** A worker that is running. */
+export interface Consuming {
+  readonly said: Said[];
+  /** Resolves once `check` holds of what was said; rejects after 20 seconds. */
+  until(check: (said: readonly Said[]) => boolean): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** Starts a worker. */
+export function startConsuming(handle: ConsumerHandle, task: Task): Consuming {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: { handle, task } });
+  const said: Said[] = [];
+  const checks = new Set<() => void>();
+  worker.on("message", (message: Said) => {
+    said.push(message);
+    for (const check of [...checks]) check();
+  });
+  worker.on("error", (error) => {
+    said.push({ is: "failed", code: String(error) });
+    for (const check of [...checks]) check();
+  });
+  return {
+    said,
+    until: (condition) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          checks.delete(check);
+          reject(new Error(`the worker said only ${JSON.stringify(said.slice(-5))} (${said.length} in all)`));
+        }, 20_000);
+        function check(): void {
+          if (!condition(said)) return;
+          clearTimeout(timer);
+          checks.delete(check);
+          resolve();
+        }
+        checks.add(check);
+        check();
+      }),
+    end: async () => {
+      await worker.terminate();
+    },
+  };
+}
+
+/** Runs `body` with workers and ends them. */
+export async function useWorkers(body: (start: typeof startConsuming) => Promise<void>): Promise<void> {
+  const workers: Consuming[] = [];
+  try {
+    await body((handle, task) => {
+      const worker = startConsuming(handle, task);
+      workers.push(worker);
+      return worker;
+    });
+  } finally {
+    await Promise.all(workers.map((worker) => worker.end()));
+  }
+}
