@@ -78,6 +78,28 @@ export interface OpenOptions extends SignalOptions {
    * @default {"auto"}
    */
   directIo?: DirectIo;
+  /**
+   * The index of users (records with the same key) that `log.user` reads with, 0–4,096. A user's places are kept in runs of at most
+   * so many; a user with more than that in a stretch of the log is read run by run, the newest first. 0: no index is kept, and
+   * `log.user` scans what no index covers.
+   *
+   * @default {64}
+   */
+  userStride?: number;
+  /**
+   * Memory for the newest places of users, in bytes, for all shards of the log together, from 4,096 to 4,294,967,296. Once it is
+   * is a third full its content goes to a file, and again after `indexLagBytes`. A shard takes at least 11 KiB.
+   *
+   * @default {67_108_864}
+   */
+  userTableBytes?: number;
+  /**
+   * So much of a shard's log may be in no file of the user index, in bytes, from 4,096 to 4,294,967,296. After the process was killed
+   * the first reader of a user scans at most so much (about 0.2 s for the default).
+   *
+   * @default {67_108_864}
+   */
+  indexLagBytes?: number;
   /** Reads only: takes no lock, writes nothing, works beside a writer in another process. @default {false} */
   readOnly?: boolean;
   /** Opens although acknowledged data is not there any more; what is left is kept. @default {false} */
@@ -131,6 +153,9 @@ export interface Limits {
   readonly segmentBytes: number;
   readonly directIo: DirectIo;
   readonly maxUnsyncedBytes: number;
+  readonly userStride: number;
+  readonly userTableBytes: number;
+  readonly indexLagBytes: number;
   readonly slowSyncMs: number;
   readonly producerExpiryMs: number;
 }
@@ -185,6 +210,9 @@ export function resolveLimits(options: OpenOptions): Limits {
     batchBytes: whole("batchBytes", options.batchBytes, 64 * 1024, HEADER_BYTES, MAX_SHARED_BATCH_BYTES),
     maxBufferPerShard: whole("maxBufferPerShard", options.maxBufferPerShard, 8 * MIB, 1024, 1024 * MIB),
     maxBufferBytes: whole("maxBufferBytes", options.maxBufferBytes, 128 * MIB, 1024, 16 * 1024 * MIB),
+    userStride: whole("userStride", options.userStride, 64, 0, 4096),
+    userTableBytes: whole("userTableBytes", options.userTableBytes, 64 * MIB, 4096, 4096 * MIB),
+    indexLagBytes: whole("indexLagBytes", options.indexLagBytes, 64 * MIB, 4096, 4096 * MIB),
     segmentBytes: whole("segmentBytes", options.segmentBytes, 1024 * MIB, 1024, 2 ** 31 - 1),
   };
 }

@@ -21,6 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/claims/"],
   ["src/shard/"],
   ["src/read/"],
+  ["src/users/"],
   ["src/backup/"],
   ["src/consumers/"],
   ["src/log.ts", "src/log/"],

@@ -18,6 +18,7 @@ import { readCursor } from "./read_cursor.ts";
 import { shards64 } from "./shards_64.ts";
 import { sustained, sustainedDirect } from "./sustained.ts";
 import { syncedAppend } from "./synced_append.ts";
+import { users } from "./users.ts";
 import { writeAmplification } from "./write_amplification.ts";
 
 export const figures: readonly Figure[] = [
@@ -37,5 +38,6 @@ export const figures: readonly Figure[] = [
   load64,
   latency,
   memory,
+  users,
   writeAmplification,
 ];

@@ -32,6 +32,8 @@ export class BatchWriter {
   /** Where the next record goes. */
   position = 0;
   count = 0;
+  /** One of its records has a key. */
+  hasKeys = false;
   baseTimestamp = 0;
   maxTimestamp = 0;
   /** The same memory, for numbers of four bytes. */
@@ -45,6 +47,7 @@ export class BatchWriter {
     this.start = start;
     this.position = start + HEADER_BYTES;
     this.count = 0;
+    this.hasKeys = false;
   }
 
   /** Bytes of the batch so far, header included. */
@@ -73,6 +76,7 @@ export class BatchWriter {
       this.baseTimestamp = timestamp;
       this.maxTimestamp = timestamp;
     } else if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
+    if (record.keyBytes >= 0) this.hasKeys = true;
     const delta = timestamp - this.baseTimestamp;
     const bytes = this.bytes;
     let at = writeVarint(bytes, this.position, this.#bodyBytes);
@@ -124,6 +128,7 @@ export class BatchWriter {
     }
     if (key === null) bytes[at++] = NULL_LENGTH;
     else {
+      this.hasKeys = true;
       bytes[at++] = keyBytes << 1;
       for (let i = 0; i < keyBytes; i++) {
         const code = key.charCodeAt(i);

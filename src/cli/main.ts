@@ -29,6 +29,7 @@ import { Output } from "./output.ts";
 import { readCommand } from "./read.ts";
 import { repairCommand } from "./repair.ts";
 import { topCommand } from "./top.ts";
+import { usersCommand } from "./users.ts";
 import { verifyCommand } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -36,6 +37,7 @@ const COMMANDS: readonly Command[] = [
   appendCommand,
   readCommand,
   infoCommand,
+  usersCommand,
   verifyCommand,
   repairCommand,
   backupCommand,

@@ -127,7 +127,8 @@ export class ShardProducers {
 
   /** Waits for what is under way. */
   async settled(): Promise<void> {
-    for (let last: unknown; last !== this.#last;) {
+    let last: unknown;
+    while (last !== this.#last) {
       last = this.#last;
       await last;
     }

@@ -18,6 +18,7 @@ import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
+import type { CountProgress, UserCount } from "../users/count_users.ts";
 import type { VfsLock } from "../vfs.ts";
 import { untilAborted } from "./aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
@@ -83,7 +84,7 @@ export class EmbeddedLog implements Log {
     this.recovery = parts.opened.map((opened) => opened.report);
     this.#choice = new ShardChoice(this.shards);
     const views = parts.opened.map((opened) => opened.view);
-    this.#reading = new LogReading(views, this.#choice, parts.engine.codecs, () => this.#assertOpen());
+    this.#reading = new LogReading(parts.opened, this.#choice, parts.engine.codecs, () => this.#assertOpen());
     this.#named = new NamedProducers(parts.engine.clock, parts.durability);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
     const { engine, directory, durability, clamps = [] } = parts;
@@ -164,6 +165,11 @@ export class EmbeddedLog implements Log {
     return this.#reading.user(key);
   }
 
+  /** The users of a shard with the most records, for the command line. */
+  countUsers(shard: number, top: number, progress: CountProgress, signal?: AbortSignal): Promise<UserCount[]> {
+    return this.#reading.countUsers(shard, top, progress, signal);
+  }
+
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
     return this.#reading.read(options);
   }
@@ -236,6 +242,7 @@ export class EmbeddedLog implements Log {
 
   async #close(): Promise<void> {
     const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
+    for (const { users } of this.#parts.opened) await users?.close();
     this.#parts.timer?.stop();
     this.#parts.producers?.stop();
     for (const opened of this.#parts.opened) opened.remote?.close();

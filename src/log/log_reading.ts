@@ -14,22 +14,26 @@ import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
+import { type CountProgress, countUsers, type UserCount } from "../users/count_users.ts";
 import { untilAborted } from "./aborting.ts";
 import type { RecordPlace, UserStream } from "./log_types.ts";
+import type { OpenedShard } from "./open_shard.ts";
 import { bytesOf, type ShardChoice } from "./shard_choice.ts";
-import { ScannedUserStream } from "./user_stream.ts";
+import { IndexedUserStream, tablesOf } from "./user_stream.ts";
 
 /** What {@linkcode Log} says of each of these holds here. */
 export class LogReading {
   /** The shards as readers see them. */
   readonly views: readonly ShardView[];
+  readonly #opened: readonly OpenedShard[];
   readonly #shards: ShardChoice;
   readonly #codecs: Codecs;
   readonly #assertOpen: () => void;
   readonly #blocks: BlockCache;
 
-  constructor(views: readonly ShardView[], shards: ShardChoice, codecs: Codecs, assertOpen: () => void) {
-    this.views = views;
+  constructor(opened: readonly OpenedShard[], shards: ShardChoice, codecs: Codecs, assertOpen: () => void) {
+    this.#opened = opened;
+    this.views = opened.map(({ view }) => view);
     this.#shards = shards;
     this.#codecs = codecs;
     this.#assertOpen = assertOpen;
@@ -38,8 +42,14 @@ export class LogReading {
 
   user(key: BytesInput): UserStream {
     const bytes = bytesOf(key);
-    const view = this.views[this.#shards.ofKey(key).id];
-    return new ScannedUserStream(view, bytes, this.#codecs, this.#assertOpen);
+    const { view, users } = this.#opened[this.#shards.ofKey(key).id];
+    return new IndexedUserStream(view, bytes, this.#codecs, this.#assertOpen, users);
+  }
+
+  /** The users of a shard with the most records. */
+  countUsers(shard: number, top: number, progress: CountProgress, signal?: AbortSignal): Promise<UserCount[]> {
+    this.#assertOpen();
+    return countUsers(tablesOf(this.views[shard]), this.#codecs, top, progress, signal);
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {

@@ -67,11 +67,29 @@ export interface UserReadOptions extends SignalOptions {
   follow?: boolean;
 }
 
-/** The records of one key. */
+/**
+ * The records of one key, found through the index of users: see `docs/users.md`.
+ *
+ * @example
+ * ```ts
+ * import { openLog } from "@bimip/log";
+ *
+ * const log = await openLog("./data/user-example");
+ * await log.append({ key: "alice", value: "hi" });
+ * for await (const record of log.user("alice").read({ last: 50, reverse: true })) console.log(record.text());
+ * await log.close();
+ * ```
+ */
 export interface UserStream<T = Untyped> {
-  /** Reads them in the order of their offsets. */
+  /**
+   * Reads them in the order of their offsets, or the newest first.
+   *
+   * @throws {LogError} from the iterator: `OFFSET_OUT_OF_RANGE`, `CORRUPT_BATCH`, `UNSUPPORTED`, `CLOSED`, `IO`
+   * @throws {RangeError} where `last` is out of range.
+   * @throws {TypeError} where `follow` stands beside `reverse` or `before`.
+   */
   read(options?: UserReadOptions): AsyncIterableIterator<RecordOf<T>>;
-  /** How many there are. */
+  /** How many are there now: those of the key's 64-bit hash. */
   count(): Promise<number>;
   /** The newest. */
   head(): Promise<RecordOf<T> | undefined>;

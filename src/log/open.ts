@@ -128,7 +128,7 @@ async function openForWriting(
         directory,
         manifest,
         options,
-        (place) => openShardForWriting(engine, place, consent, writeMode, context, tell),
+        (place) => openShardForWriting(engine, place, consent, writeMode, context, tell, manifest.shards),
       ),
     );
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);

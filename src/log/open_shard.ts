@@ -28,7 +28,9 @@ import type { WriteModeChoice } from "../shard/write_mode.ts";
 import type { Tell } from "../telemetry/logger.ts";
 import { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
 import type { Vfs } from "../vfs.ts";
+import type { UserIndexer } from "../users/user_indexer.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
+import { openUserIndex } from "./open_user_index.ts";
 
 /** How often a reader looks before it believes that a shard is damaged. */
 const MAX_LOOKS = 3;
@@ -60,6 +62,8 @@ export interface OpenedShard {
   readonly shard: ShardWriter | ReadOnlyShard;
   readonly view: ShardView;
   readonly report: RecoveryReport;
+  /** Keeps the index of users; where the shard is written, with `userStride` above 0. */
+  readonly users?: UserIndexer | undefined;
   /** Ends followers; for a shard that this program does not write. */
   readonly remote: AnchorPublication | undefined;
   readonly telemetry: ShardTelemetry;
@@ -77,6 +81,7 @@ export async function openShardForWriting(
   writeMode: WriteModeChoice,
   context: Omit<ShardContext, "id" | "earliest" | "epoch" | "telemetry">,
   tell?: Tell,
+  shardsOfLog = 1,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const started = clock.monotonic();
@@ -92,6 +97,7 @@ export async function openShardForWriting(
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
+  const users = await openUserIndex(engine, place, context.limits, shardsOfLog, { earliest, end });
   const found = inventory.segments.filter((segment) => segment.base <= end.segment).length;
   const telemetry = new ShardTelemetry(place.id, found, clock, context.limits.slowSyncMs, tell);
   const { directory, logId, id } = place;
@@ -100,6 +106,7 @@ export async function openShardForWriting(
   const producers = new ShardProducers(task, clock, inventory.hasSnapshots);
   const committer = new Committer({
     producers,
+    onWritten: (batches) => users.indexer?.written(batches),
     vfs,
     clock,
     directory: place.directory,
@@ -130,6 +137,7 @@ export async function openShardForWriting(
   return {
     shard,
     view,
+    users: users.begin(view),
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
     telemetry,

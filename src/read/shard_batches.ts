@@ -64,6 +64,11 @@ export class ShardBatches {
     return this.#header!;
   }
 
+  /** Where the batch it stands on starts: its segment, and the position there. */
+  get place(): { readonly segment: number; readonly position: number } {
+    return { segment: this.#base, position: this.#scanner!.position };
+  }
+
   /** Exclusive end of what it has gone over, the batch it stands on included. */
   get reached(): number {
     return this.#header === undefined ? this.nextOffset : Math.max(this.nextOffset, this.#header.lastOffset + 1);

@@ -6,7 +6,7 @@
  */
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { ROW_BYTES, writeSealRow } from "../index/rows.ts";
-import { indexPath, logPath, segmentName } from "../segment/names.ts";
+import { indexPath, logPath, parseUserTable, segmentName } from "../segment/names.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { dropSnapshots } from "./drop_snapshots.ts";
 import { listBases } from "./inventory.ts";
@@ -24,6 +24,10 @@ export async function carryOut(vfs: Vfs, place: PlanPlace, intent: RepairIntent)
   for (const [from, to] of intent.moves) await move(vfs, `${directory}/${from}`, `${directory}/${to}`);
   // An index must never stand beside a segment that it was not made for.
   for (const base of intent.indexes) await removeIfThere(vfs, indexPath(directory, base));
+  // Records may be gone, and others elsewhere: the next writer makes these again.
+  for (const { name } of await vfs.list(directory)) {
+    if (parseUserTable(name) !== undefined) await removeIfThere(vfs, `${directory}/${name}`);
+  }
   await dropSnapshots(vfs, directory, intent);
   await vfs.syncDirectory(directory);
   for (const { base, aside } of intent.rebuilt) {

@@ -8,6 +8,7 @@ import type { DirectoryEntry } from "../vfs.ts";
 const DIGITS = 20;
 const LOG_NAME = /^(\d{20})\.log$/;
 const INDEX_NAME = /^(\d{20})\.idx$/;
+const USER_TABLE_NAME = /^users-(\d{20})-(\d{20})\.idx(\.tmp)?$/;
 const SNAPSHOT_NAME = /^(\d{20})\.snapshot$/;
 const UNFINISHED_SNAPSHOT_NAME = /^(\d{20})\.snapshot\.new$/;
 
@@ -34,6 +35,21 @@ export function snapshotPath(directory: string, base: number): string {
 /** Name for bytes set aside; no program takes it for a segment. `attempt` counts from 0 until the name is free. */
 export function quarantinePath(directory: string, base: number, position: number, attempt: number): string {
   return `${directory}/quarantine-${base}-${position}-${attempt}`;
+}
+
+/** The offsets that a table of the user index covers, `next` exclusive, by its name; `undefined` where it is none of one. */
+export function parseUserTable(name: string): { first: number; next: number; isDraft: boolean } | undefined {
+  const match = USER_TABLE_NAME.exec(name);
+  if (match === null) return undefined;
+  const first = Number(match[1]);
+  const next = Number(match[2]);
+  if (!Number.isSafeInteger(next) || next <= first || next - first > 0xffff_ffff) return undefined;
+  return { first, next, isDraft: match[3] !== undefined };
+}
+
+/** The name of a table that covers these offsets, `next` exclusive. */
+export function userTableName(first: number, next: number): string {
+  return `users-${String(first).padStart(DIGITS, "0")}-${String(next).padStart(DIGITS, "0")}.idx`;
 }
 
 /** Base offsets of the segments among the entries, in order. Everything else is somebody else's and left alone. */

@@ -152,6 +152,7 @@ export class AppendBuffer {
     patchBatch(bytes, chunk.sealed, base, this.#epoch);
     patchBatch(blob, 0, base, this.#epoch);
     chunk.sealed += blob.length;
+    chunk.isKeyless = false;
     this.#account(blob.length);
     this.batches++;
     this.nextOffset = base + offsets;
@@ -166,6 +167,7 @@ export class AppendBuffer {
     if (writer.count === 0) return;
     writer.seal(this.#batchBase, this.#epoch);
     this.#current!.sealed = writer.position;
+    if (writer.hasKeys) this.#current!.isKeyless = false;
     writer.count = 0;
     this.batches++;
   }
@@ -272,7 +274,7 @@ export class AppendBuffer {
     const region = acquireRegion(Math.max(wanted, Math.min(chunk.region.bytes.length * 2, this.#maxChunkBytes)));
     region.bytes.set(chunk.region.bytes.subarray(chunk.from, chunk.sealed), chunk.from);
     if (this.#writer.count > 0) this.#writer.moveTo(region.bytes, chunk.sealed);
-    this.#current = { region, from: chunk.from, sealed: chunk.sealed };
+    this.#current = { ...chunk, region };
     releaseRegion(chunk.region);
   }
 
@@ -289,6 +291,6 @@ export class AppendBuffer {
     // A remainder of a negative number is negative: a roll may have come before what was known of the position.
     const from = (this.#position % PAGE_BYTES + PAGE_BYTES) % PAGE_BYTES;
     const size = Math.max(from + needed, Math.min(this.#expectedBytes, this.#maxChunkBytes), MIN_CHUNK_BYTES);
-    return { region: acquireRegion(size), from, sealed: from };
+    return { region: acquireRegion(size), from, sealed: from, isKeyless: true };
   }
 }

@@ -15,6 +15,8 @@ export interface Chunk {
   readonly from: number;
   /** Finished batches end here. */
   sealed: number;
+  /** None of its records has a key: the index of users need not look. */
+  isKeyless?: boolean;
 }
 
 /** Bytes of its finished batches. */

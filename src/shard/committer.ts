@@ -22,6 +22,7 @@ import { Ownership } from "./ownership.ts";
 import { takenOverError } from "./refusals.ts";
 import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
+import type { WrittenBatches } from "./written_batches.ts";
 
 /** What a committer is told when it is made. */
 export interface CommitterOptions {
@@ -48,6 +49,8 @@ export interface CommitterOptions {
   readonly segmentExists: boolean;
   /** The end's segment and the one before it, where a process that ended may have left them unsynced. */
   readonly unsyncedSegments: readonly number[];
+  /** Told of batches that were written, just before they are made known. Must not throw. */
+  readonly onWritten?: (written: WrittenBatches) => void;
   readonly producers: ShardProducers;
 }
 
@@ -97,7 +100,7 @@ export class Committer {
       this.telemetry.writing(room, "cached");
       const settled = segment.body.settle(segment.body.write(bytes, from, from + room));
       if (settled instanceof Promise) await settled;
-      await this.#finishBody(segment, bytes, from, from + room, published);
+      await this.#finishBody(segment, chunk, from, from + room, published);
       from += room;
     }
   }
@@ -149,12 +152,12 @@ export class Committer {
     const segment = this.#segment!;
     const settled = segment.body.settle(body);
     if (settled instanceof Promise) await settled;
-    await this.#finishBody(segment, chunk.region.bytes, chunk.from, chunk.sealed, published);
+    await this.#finishBody(segment, chunk, chunk.from, chunk.sealed, published);
   }
 
   async #finishBody(
     segment: SegmentWriter,
-    bytes: Uint8Array,
+    { region: { bytes }, isKeyless = false }: Chunk,
     from: number,
     to: number,
     published: () => void,
@@ -173,6 +176,8 @@ export class Committer {
     this.synced = synced;
     this.telemetry.wrote(bytes, from, to);
     this.#background.wrote(to - from, segment, segment.end);
+    const position = segment.end.position - (to - from);
+    this.#options.onWritten?.({ bytes, from, to, segment: segment.identity.base, position, isKeyless });
     published();
   }
 

@@ -10,6 +10,7 @@ import { scanRules } from "../recovery/scan.ts";
 import { findBatch } from "../segment/search.ts";
 import { logPath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
+import { checkUserTables } from "./check_user_tables.ts";
 import { checkSegment } from "./check_segment.ts";
 import type { Observer, Totals } from "./finding.ts";
 import { type Survey, unknownEnd } from "./survey.ts";
@@ -28,6 +29,7 @@ export async function checkShard(tools: ShardTools, survey: Survey): Promise<voi
   tools.totals.shards++;
   checkSlotFiles(tools.observer, survey);
   await noteQuarantine(tools, survey);
+  await checkUserTables(tools.vfs, tools.observer, survey);
   const { directory, shard } = survey.place;
   const { state, segments, limit, required, rebooted } = survey;
   const rules = scanRules({ state, anchor: survey.anchor, isStateSuspect: survey.stateSlots.faults.length > 0 });

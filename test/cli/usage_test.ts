@@ -10,6 +10,7 @@ const COMMANDS = [
   "append",
   "read",
   "info",
+  "users",
   "verify",
   "repair",
   "backup",
@@ -102,7 +103,7 @@ describe("bimiplog", () => {
     const file = `${directory}.txt`;
     writeFileSync(file, "x");
     mkdirSync(`${directory}.empty`);
-    for (const command of ["read", "info", "verify"]) {
+    for (const command of ["read", "info", "users", "verify"]) {
       assertRefused(await run([command, directory]), 1, /no (such directory|log in it)/);
       assertRefused(await run([command, file]), 1, /not a directory|no log in it/);
       assertRefused(await run([command, `${directory}.empty`]), 1, /no log in it/);
@@ -115,7 +116,7 @@ describe("bimiplog", () => {
     await run(["append", directory], "a\n");
     setFormat(directory, 2);
     const before = readFileSync(`${directory}/bimip.json`, "utf8");
-    for (const command of ["append", "read", "info", "verify"]) {
+    for (const command of ["append", "read", "info", "users", "verify"]) {
       assertRefused(await run([command, directory], "b\n"), 1, /format 2.*upgrade/);
     }
     assert.equal(readFileSync(`${directory}/bimip.json`, "utf8"), before);

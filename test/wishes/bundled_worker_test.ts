@@ -1,10 +1,11 @@
 /** A program whose main thread and worker were bundled runs where no package is installed: no worker file gets lost (pino 1465). */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { useDirectory } from "../helpers.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -45,18 +46,20 @@ describe("a bundled program with a worker", { skip }, () => {
   for (const [bundler, options] of Object.entries(BUNDLERS)) {
     it(`of ${bundler} runs on every runtime without the package`, async () => {
       await useDirectory(async (directory) => {
-        const run = ([program, ...args]: readonly string[]): string =>
-          execFileSync(join(BINARIES, program), args, { cwd: directory, encoding: "utf8", timeout: LIFE_MS });
+        const run = async ([program, ...args]: readonly string[]): Promise<string> => {
+          const options = { cwd: directory, timeout: LIFE_MS };
+          return (await promisify(execFile)(join(BINARIES, program), args, options)).stdout;
+        };
         writeFileSync(join(directory, "main.ts"), MAIN);
         writeFileSync(join(directory, "worker.ts"), WORKER);
-        run([bundler, ...options, ...SOURCES]);
+        await run([bundler, ...options, ...SOURCES]);
         const out = join(directory, "out");
         assert.deepEqual(readdirSync(out).sort(), ["main.js", "worker.js"]);
         writeFileSync(join(out, "package.json"), JSON.stringify({ type: "module" }));
         for (const program of PROGRAMS) {
           const data = join(directory, `data-${program[0]}`);
           mkdirSync(data);
-          assert.equal(run([...program, join(out, "main.js"), data]).trim(), "100", program[0]);
+          assert.equal((await run([...program, join(out, "main.js"), data])).trim(), "100", program[0]);
         }
       });
     });

@@ -1,0 +1,71 @@
+/**
+ * What opening a shard for writing does about the index of users: little, as nothing of it is read before somebody asks.
+ *
+ * @module
+ */
+import type { End } from "../anchor/end.ts";
+import type { Engine, Limits } from "../options.ts";
+import type { ShardView } from "../read/shard_view.ts";
+import { parseUserTable } from "../segment/names.ts";
+import { disjoint, type TableRange } from "../users/table_format.ts";
+import { UserIndexer } from "../users/user_indexer.ts";
+import { VfsError } from "../vfs.ts";
+
+/** The index of a shard, which begins once there is something to read with. */
+export interface OpenedUserIndex {
+  readonly indexer: UserIndexer | undefined;
+  begin(view: ShardView): UserIndexer | undefined;
+}
+
+/**
+ * Looks which tables there are. Those of offsets that are gone, at either end, are removed: where the end was cut, other records will
+ * have these offsets. That is durable before the first record, as the shard's directory is synced before it.
+ */
+export async function openUserIndex(
+  { vfs, codecs }: Engine,
+  { directory }: { readonly directory: string },
+  { userStride, userTableBytes, indexLagBytes }: Limits,
+  shards: number,
+  { earliest, end }: { readonly earliest: number; readonly end: End },
+): Promise<OpenedUserIndex> {
+  const kept: TableRange[] = [];
+  for (const { name, kind } of await vfs.list(directory)) {
+    const table = kind === "file" ? parseUserTable(name) : undefined;
+    if (table === undefined) continue;
+    if (!table.isDraft && table.next > earliest && table.next <= end.nextOffset) kept.push(table);
+    else await remove(`${directory}/${name}`);
+  }
+  const whole = withoutHole(disjoint(kept.sort((a, b) => a.first - b.first || b.next - a.next)), earliest);
+  let indexer: UserIndexer | undefined;
+  return {
+    get indexer() {
+      return indexer;
+    },
+    begin(view) {
+      const limits = { userStride, indexLagBytes, tableBytes: userTableBytes / shards };
+      if (userStride > 0) indexer = new UserIndexer(view, codecs, limits, earliest, whole);
+      return indexer;
+    },
+  };
+
+  async function remove(path: string): Promise<void> {
+    try {
+      await vfs.remove(path);
+    } catch (error) {
+      // Readers find out by themselves that its last batch is not in the log.
+      if (!(error instanceof VfsError)) throw error;
+    }
+  }
+}
+
+/** Tables up to the first hole: the index goes on there, and those behind it are replaced as it comes to them. */
+function withoutHole(tables: readonly TableRange[], earliest: number): TableRange[] {
+  const whole: TableRange[] = [];
+  let next = earliest;
+  for (const table of tables) {
+    if (table.first > next) break;
+    whole.push({ first: table.first, next: table.next });
+    next = table.next;
+  }
+  return whole;
+}

@@ -1,0 +1,58 @@
+/**
+ * 64-bit hashes of record keys: what the user index knows a user by.
+ *
+ * @module
+ */
+import { readI32 } from "../bytes.ts";
+
+const A = 0x85ebca77 | 0;
+const B = 0xc2b2ae3d | 0;
+
+/**
+ * Hashes keys, seeded with the log's id: who does not know it cannot make keys that collide. The two halves of the last hash stand in
+ * {@linkcode KeyHasher.high} and {@linkcode KeyHasher.low}, so that none of it costs an object.
+ */
+export class KeyHasher {
+  /** Unsigned 32 bits. */
+  high = 0;
+  /** Unsigned 32 bits. */
+  low = 0;
+  readonly #seedA: number;
+  readonly #seedB: number;
+
+  constructor(logId: Uint8Array) {
+    this.#seedA = Math.imul(readI32(logId, 0), A) ^ readI32(logId, 4);
+    this.#seedB = Math.imul(readI32(logId, 8), B) ^ readI32(logId, 12);
+  }
+
+  /** Hashes `length` bytes from `at`. */
+  hash(bytes: Uint8Array, at: number, length: number): void {
+    let a = this.#seedA ^ length;
+    let b = this.#seedB ^ Math.imul(length, A);
+    const end = at + length;
+    for (const words = end - (length & 3); at < words; at += 4) {
+      const word = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+      a = Math.imul(a ^ word, A);
+      a = (a << 15) | (a >>> 17);
+      b = Math.imul(b ^ word, B);
+      b = (b << 13) | (b >>> 19);
+    }
+    for (; at < end; at++) {
+      a = Math.imul(a ^ bytes[at], A);
+      a = (a << 15) | (a >>> 17);
+      b = Math.imul(b ^ bytes[at], B);
+      b = (b << 13) | (b >>> 19);
+    }
+    a = mixed((a + b) | 0);
+    b = mixed((b + a) | 0);
+    this.high = mixed((a + b) | 0) >>> 0;
+    this.low = b >>> 0;
+  }
+}
+
+/** MurmurHash3's finalizer: every bit of the input moves every bit of the answer. */
+function mixed(value: number): number {
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return value ^ (value >>> 16);
+}
