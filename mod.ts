@@ -27,9 +27,16 @@ export type { BackupOptions, BackupReport, BackupShard } from "./src/backup/back
 export { BatchBuilder, type BatchBuilderOptions } from "./src/batch/batch_builder.ts";
 export type { Codecs, Compression } from "./src/batch/codecs.ts";
 export type { CodecName } from "./src/batch/format.ts";
+export type { ProducerOfBatch } from "./src/batch/producer_fields.ts";
 export type { ProducerHandle } from "./src/claims/handle.ts";
 export type { BytesInput, HeadersInput, RecordInput } from "./src/batch/record_input.ts";
-export { LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.ts";
+export { type ConflictReason, LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.ts";
+export type {
+  IdempotentAppendOptions,
+  IdempotentOptions,
+  IdempotentProducer,
+  SequenceOptions,
+} from "./src/log/idempotent_types.ts";
 export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserStream } from "./src/log/log_types.ts";
 export type { Guarantee } from "./src/log/guarantee.ts";
 export type { RecoveryReport } from "./src/log/open_shard.ts";

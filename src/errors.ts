@@ -45,6 +45,24 @@ export type LogErrorCode =
   | "CONFLICT"
   | "IO";
 
+/**
+ * Which condition failed, beside the code `CONFLICT`. The first three are Kafka's names of its errors 45, 46 and 47.
+ *
+ * | reason | meaning |
+ * |---|---|
+ * | `OUT_OF_ORDER_SEQUENCE_NUMBER` | a producer's batch does not follow its last one: a gap, or an overlap |
+ * | `DUPLICATE_SEQUENCE_NUMBER` | it lies in front of the producer's last five batches: its offset is not known any more |
+ * | `INVALID_PRODUCER_EPOCH` | a later epoch of this producer has written: this one is fenced |
+ * | `OFFSET_MISMATCH` | `ifOffset` is not the shard's next offset |
+ * | `USER_OFFSET_MISMATCH` | `ifUserOffset` is not the offset of the key's last record |
+ */
+export type ConflictReason =
+  | "OUT_OF_ORDER_SEQUENCE_NUMBER"
+  | "DUPLICATE_SEQUENCE_NUMBER"
+  | "INVALID_PRODUCER_EPOCH"
+  | "OFFSET_MISMATCH"
+  | "USER_OFFSET_MISMATCH";
+
 /** Where a failure happened, as far as it is known. */
 export interface LogErrorDetails {
   /** Shard number. */
@@ -55,6 +73,12 @@ export interface LogErrorDetails {
   position?: number;
   /** First and last offset concerned, both inclusive. */
   range?: readonly [number, number];
+  /** Which condition failed. */
+  reason?: ConflictReason;
+  /** What a condition expected: a sequence, an epoch or an offset; see {@linkcode LogErrorDetails.reason}. */
+  expected?: number;
+  /** What there was instead. */
+  actual?: number;
   /** The failure behind this one. */
   cause?: unknown;
 }
@@ -73,6 +97,12 @@ export class LogError extends Error {
   readonly position?: number;
   /** First and last offset concerned, both inclusive. */
   readonly range?: readonly [number, number];
+  /** Which condition failed, beside the code `CONFLICT`; stable over versions. */
+  readonly reason?: ConflictReason;
+  /** What was expected: a batch's sequence or epoch, `ifOffset`, `ifUserOffset`. */
+  readonly expected?: number;
+  /** What there was instead. */
+  readonly actual?: number;
 
   /**
    * A failure with its place.
@@ -88,6 +118,9 @@ export class LogError extends Error {
     if (details.file !== undefined) this.file = details.file;
     if (details.position !== undefined) this.position = details.position;
     if (details.range !== undefined) this.range = details.range;
+    if (details.reason !== undefined) this.reason = details.reason;
+    if (details.expected !== undefined) this.expected = details.expected;
+    if (details.actual !== undefined) this.actual = details.actual;
   }
 }
 

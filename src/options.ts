@@ -89,6 +89,13 @@ export interface OpenOptions extends SignalOptions {
    * @default {false}
    */
   allowNetworkFileSystem?: boolean;
+  /**
+   * How long a shard remembers a producer of ready-to-write batches that sends nothing, in milliseconds from 1; `Infinity` for always.
+   * Named producers are always remembered. See `docs/exactly_once.md`.
+   *
+   * @default {86_400_000}
+   */
+  producerExpiryMs?: number;
   /** Called once for each shard that is poisoned. */
   onError?: (error: LogError) => void;
   /** Is told what the log does, in sentences with fields. What it throws is dropped. `console` is one. See {@linkcode Logger}. */
@@ -125,6 +132,7 @@ export interface Limits {
   readonly directIo: DirectIo;
   readonly maxUnsyncedBytes: number;
   readonly slowSyncMs: number;
+  readonly producerExpiryMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -163,10 +171,14 @@ export function resolveLimits(options: OpenOptions): Limits {
   const maxUnsyncedBytes = options.maxUnsyncedBytes === Infinity
     ? Infinity
     : whole("maxUnsyncedBytes", options.maxUnsyncedBytes, 1024 * MIB, 64 * 1024, Number.MAX_SAFE_INTEGER);
+  const producerExpiryMs = options.producerExpiryMs === Infinity
+    ? Infinity
+    : whole("producerExpiryMs", options.producerExpiryMs, 24 * 60 * 60 * 1000, 1, Number.MAX_SAFE_INTEGER);
   return {
     directIo,
     maxUnsyncedBytes,
     slowSyncMs: whole("slowSyncMs", options.slowSyncMs, 1000, 0, MAX_DELAY_MS),
+    producerExpiryMs,
     flushIntervalMs: interval,
     stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
     flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),

@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["src/index/"],
   ["src/segment/"],
   ["src/recovery/"],
+  ["src/idempotence/"],
   ["src/claims/"],
   ["src/shard/"],
   ["src/read/"],

@@ -6,6 +6,7 @@
 import { BatchWriter } from "./batch_writer.ts";
 import { noteFinished } from "./finished_blobs.ts";
 import { HEADER_BYTES } from "./format.ts";
+import { checkProducer, nextSequence, type ProducerOfBatch, stampProducer } from "./producer_fields.ts";
 import { PreparedRecord, type RecordInput } from "./record_input.ts";
 
 /** Options of {@linkcode BatchBuilder}. */
@@ -16,6 +17,13 @@ export interface BatchBuilderOptions {
    * @default {65_536}
    */
   maxBytes?: number;
+  /**
+   * Who produces the batches, and the sequence of the first one: they are numbered from there, and a shard takes each of them once.
+   * See `docs/exactly_once.md`.
+   *
+   * @default {nobody}
+   */
+  producer?: ProducerOfBatch;
 }
 
 /**
@@ -36,12 +44,13 @@ export class BatchBuilder {
   readonly #maxBytes: number;
   readonly #writer = new BatchWriter();
   readonly #record = new PreparedRecord();
+  #producer: ProducerOfBatch | undefined;
 
   /**
    * An empty builder.
    *
    * @param options See {@linkcode BatchBuilderOptions}.
-   * @throws {RangeError} where `maxBytes` is out of range.
+   * @throws {RangeError} where `maxBytes` or a field of `producer` is out of range.
    */
   constructor(options: BatchBuilderOptions = {}) {
     const maxBytes = options.maxBytes ?? 65_536;
@@ -49,12 +58,18 @@ export class BatchBuilder {
       throw new RangeError(`Cannot build batches: maxBytes must be 61 to 1073741824, not ${String(maxBytes)}`);
     }
     this.#maxBytes = maxBytes;
+    this.#producer = options.producer === undefined ? undefined : checkProducer(options.producer);
     this.#writer.begin(new Uint8Array(Math.min(maxBytes, 4096)), 0);
   }
 
   /** Records in the batch so far. */
   get count(): number {
     return this.#writer.count;
+  }
+
+  /** Sequence of the next batch's first record; `undefined` without a `producer`. */
+  get sequence(): number | undefined {
+    return this.#producer?.sequence;
   }
 
   /** Bytes of the batch so far, header included. */
@@ -94,6 +109,11 @@ export class BatchBuilder {
     if (writer.count === 0) throw new RangeError("Cannot finish a batch: it has no record; add one first");
     writer.seal(0, 0);
     const blob = writer.bytes.slice(0, writer.position);
+    if (this.#producer !== undefined) {
+      stampProducer(blob, 0, this.#producer);
+      const { id, epoch, sequence } = this.#producer;
+      this.#producer = { id, epoch, sequence: nextSequence(sequence, writer.count) };
+    }
     noteFinished(blob);
     this.#record.release();
     writer.begin(writer.bytes, 0);

@@ -113,6 +113,11 @@ export class ClaimBlock {
     return Atomics.add(this.#longs, CLAIM_AT, ONE_SLOT + BigInt(offsets));
   }
 
+  /** Takes the next slot and `offsets` offsets where the word is still `expected`; false where it is not. */
+  claimAt(expected: bigint, offsets: number): boolean {
+    return Atomics.compareExchange(this.#longs, CLAIM_AT, expected, this.after(expected, offsets)) === expected;
+  }
+
   /** What the word is right behind a claim of `offsets` that found `before`. */
   after(before: bigint, offsets: number): bigint {
     return BigInt.asUintN(64, before + ONE_SLOT + BigInt(offsets));

@@ -14,10 +14,11 @@ import { type Dump, plainLine } from "./dump_line.ts";
 import { dumpManifest } from "./dump_manifest.ts";
 import { dumpRows } from "./dump_rows.ts";
 import { dumpSlots, slotFileKind } from "./dump_slots.ts";
+import { dumpSnapshot } from "./dump_snapshot.ts";
 import { EXIT_CORRUPT, EXIT_DONE } from "./exit_codes.ts";
 
 const DETAILS = `
-FILE is a .log, an .idx, an anchor, a state or a bimip.json. One line for each batch, row or slot; what is damaged is
+FILE is a .log, an .idx, a .snapshot, an anchor, a state or a bimip.json. One line for each batch, row or slot; what is damaged is
 marked INVALID, and the exit code is then 3.
 
   --json    one object a line
@@ -26,7 +27,7 @@ marked INVALID, and the exit code is then 3.
 export const dumpCommand: Command = {
   name: "dump",
   synopsis: "FILE [--json]",
-  summary: "show what stands in one file: .log, .idx, anchor, state, bimip.json",
+  summary: "show what stands in one file: .log, .idx, .snapshot, anchor, state, bimip.json",
   details: DETAILS,
   options: { json: "flag" },
   readsOnly: true,
@@ -57,6 +58,7 @@ async function dumpFor(file: VfsFile, bytes: number, path: string): Promise<Dump
   const name = path.slice(path.lastIndexOf("/") + 1);
   if (name.endsWith(".log")) return dumpBatches;
   if (name.endsWith(".idx")) return dumpRows;
+  if (name.endsWith(".snapshot")) return dumpSnapshot;
   if (name === "anchor" || name === "state") return dumpSlots(name);
   if (name.endsWith(".json")) return dumpManifest;
   const head = new Uint8Array(ROW_BYTES);

@@ -22,8 +22,21 @@ export class AppendQueue {
       const offset = this.#shard.tryAppend(record);
       if (offset !== BACKPRESSURE) return offset;
     }
+    return this.#wait(() => this.#shard.tryAppend(record), signal);
+  }
+
+  /** The same for anything else that takes something from the caller when its turn comes, or answers `BACKPRESSURE`. */
+  run(attempt: () => number | typeof BACKPRESSURE, signal: AbortSignal | undefined): number | Promise<number> {
+    if (this.#last === undefined) {
+      const offset = attempt();
+      if (offset !== BACKPRESSURE) return offset;
+    }
+    return this.#wait(attempt, signal);
+  }
+
+  #wait(attempt: () => number | typeof BACKPRESSURE, signal: AbortSignal | undefined): Promise<number> {
     const before = this.#last ?? Promise.resolve();
-    const task = before.then(() => this.#takeWhenThereIsRoom(record, signal));
+    const task = before.then(() => this.#takeWhenThereIsRoom(attempt, signal));
     const settled = task.then(() => undefined, () => undefined);
     this.#last = settled;
     void settled.then(() => {
@@ -32,10 +45,13 @@ export class AppendQueue {
     return untilAborted(task, signal);
   }
 
-  async #takeWhenThereIsRoom(record: RecordInput, signal: AbortSignal | undefined): Promise<number> {
+  async #takeWhenThereIsRoom(
+    attempt: () => number | typeof BACKPRESSURE,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     for (;;) {
       signal?.throwIfAborted();
-      const offset = this.#shard.tryAppend(record);
+      const offset = attempt();
       if (offset !== BACKPRESSURE) return offset;
       await this.#shard.writable(signal === undefined ? {} : { signal });
     }

@@ -22,10 +22,14 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import type { VfsLock } from "../vfs.ts";
 import { untilAborted } from "./aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
+import { bytesOf } from "./key_bytes.ts";
 import { backUpOpened } from "./backup.ts";
 import type { FlushTimer } from "./flush_timer.ts";
 import type { Guarantee } from "./guarantee.ts";
 import { LogInside } from "./log_inside.ts";
+import { takeIf } from "./conditional_append.ts";
+import { NamedProducers } from "./idempotent_producer.ts";
+import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
@@ -50,8 +54,6 @@ export interface LogParts {
   readonly maxBufferBytes?: number;
 }
 
-const utf8 = new TextEncoder();
-
 /** The embedded log: files in a directory, written by this program. */
 export class EmbeddedLog implements Log {
   readonly directory: string;
@@ -65,6 +67,7 @@ export class EmbeddedLog implements Log {
   readonly #views: readonly ShardView[];
   readonly #queues: readonly AppendQueue[];
   readonly #blocks: BlockCache;
+  readonly #named: NamedProducers;
   /** Shard for records without a key, and how many batches it had finished when it became that. */
   #sticky = 0;
   #stickyBatches = 0;
@@ -80,13 +83,14 @@ export class EmbeddedLog implements Log {
     this.recovery = parts.opened.map((opened) => opened.report);
     this.#views = parts.opened.map((opened) => opened.view);
     this.#blocks = new BlockCache(parts.engine.codecs);
+    this.#named = new NamedProducers(parts.engine.clock, parts.durability);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
   }
 
   async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
     options.signal?.throwIfAborted();
-    const shard = this.#shardOfRecord(record);
-    const taken = this.#queues[shard.id].take(record, options.signal);
+    const shard = this.#shardOfRecord(record), queue = this.#queues[shard.id];
+    const taken = takeIf(this, this.#parts.engine, shard, queue, record, options) ?? queue.take(record, options.signal);
     const offset = typeof taken === "number" ? taken : await taken;
     await shard.acknowledged(offset, options.durability ?? this.#parts.durability, options);
     return { shard: shard.id, offset };
@@ -102,6 +106,11 @@ export class EmbeddedLog implements Log {
       throw new LogError("READ_ONLY", `Cannot make a producer for ${directory}: ${what} is open for reading only`);
     }
     return producers.create(open, options);
+  }
+
+  async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
+    this.#assertOpen();
+    return await this.#named.open(this.#shardAt(options.shard ?? 0), name, options, this.shards.length);
   }
 
   fence(handle: ProducerHandle): void {
@@ -288,10 +297,4 @@ export class EmbeddedLog implements Log {
       throw new LogError("CLOSED", `Cannot use the log in ${this.directory}: it is closed; open it again`);
     }
   }
-}
-
-function bytesOf(key: BytesInput): Uint8Array {
-  if (typeof key === "string") return utf8.encode(key);
-  if (key instanceof Uint8Array) return key;
-  throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
 }

@@ -12,6 +12,7 @@ import type { ReadOptions } from "../read/read_options.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import type { Guarantee } from "./guarantee.ts";
+import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
 import type { RecoveryReport } from "./open_shard.ts";
 import type { ProducerOptions } from "./producers.ts";
 import type { ReadableStreamOptions, WritableStreamOptions } from "./streams.ts";
@@ -22,6 +23,16 @@ import type { LogStats } from "./stats.ts";
 export interface AppendOptions extends SignalOptions {
   /** The rung this record is acknowledged on. @default {the log's} */
   durability?: Rung;
+  /**
+   * Appends only where this is the shard's next offset, so that nothing came after what the writer has read. Nobody's record comes
+   * between the comparison and the append, in whichever thread. Needs a key where the log has several shards.
+   */
+  ifOffset?: number;
+  /**
+   * Appends only where the newest record of the record's key has this offset; -1: where the key has none. A key is searched for in its
+   * shard when it is asked for the first time, and watched from then on.
+   */
+  ifUserOffset?: number;
 }
 
 /** Where a record went. */
@@ -80,8 +91,10 @@ export interface Log<T = Untyped, In = T> extends AsyncDisposable {
   /**
    * Appends a record and waits for its acknowledgement; waits for room first where there is none.
    *
-   * @throws {LogError} `POISONED`, `CLOSED`, `READ_ONLY`, `RECORD_TOO_LARGE`, `DISK_FULL`, `IO`
-   * @throws {TypeError} where a field has a wrong type.
+   * @throws {LogError} `POISONED`, `CLOSED`, `READ_ONLY`, `RECORD_TOO_LARGE`, `DISK_FULL`, `IO`; `CONFLICT` where a condition does not
+   * hold: `expected` and `actual` say how.
+   * @throws {TypeError} where a field has a wrong type, or a condition lacks a key.
+   * @throws {RangeError} where a condition is out of range.
    */
   append(record: InputOf<In>, options?: AppendOptions): Promise<Appended>;
   /**
@@ -238,6 +251,16 @@ export interface Log<T = Untyped, In = T> extends AsyncDisposable {
    * anything is copied where there is too little space, `CORRUPT_FILE` and `DATA_LOSS` where the log is damaged, `CLOSED`, `IO`
    */
   backup(out: string, options?: BackupOptions): Promise<BackupReport>;
+  /**
+   * Writes the records of one source, each once, also over crashes: a producer whose records are counted under a name. See
+   * `docs/exactly_once.md`.
+   *
+   * @param name Of the source, 1–1,024 characters. Two that write at the same time need two names.
+   * @throws {LogError} `CONFLICT` where another name has the same id; `READ_ONLY`, `CLOSED`, `POISONED`; `CORRUPT_BATCH`,
+   * `CORRUPT_FILE` and `IO` where it cannot be read what was written under the name.
+   * @throws {TypeError} where the log has several shards and none is named; where the name is none.
+   */
+  idempotentProducer(name: string, options?: IdempotentOptions): Promise<IdempotentProducer>;
   /** Writes everything taken so far on all shards, and syncs it with rung `disk`. */
   flush(rung?: Rung, options?: SignalOptions): Promise<void>;
   /**

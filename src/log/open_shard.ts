@@ -7,6 +7,7 @@ import { ANCHOR_NAME, anchorIdentity, type InstanceIds, sameInstance } from "../
 import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { LogError } from "../errors.ts";
+import { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import type { Engine } from "../options.ts";
 import { ShardView } from "../read/shard_view.ts";
@@ -93,7 +94,12 @@ export async function openShardForWriting(
   const epoch = analysis.epoch + 1;
   const found = inventory.segments.filter((segment) => segment.base <= end.segment).length;
   const telemetry = new ShardTelemetry(place.id, found, clock, context.limits.slowSyncMs, tell);
+  const { directory, logId, id } = place;
+  const { producerExpiryMs: expiryMs } = context.limits;
+  const task = { vfs, directory, logId, shard: id, end, expiryMs };
+  const producers = new ShardProducers(task, clock, inventory.hasSnapshots);
   const committer = new Committer({
+    producers,
     vfs,
     clock,
     directory: place.directory,
@@ -119,7 +125,7 @@ export async function openShardForWriting(
     segmentExists,
     unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
-  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch, telemetry }, committer);
+  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch, telemetry }, committer, producers);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
   return {
     shard,

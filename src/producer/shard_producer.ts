@@ -7,6 +7,7 @@ import { BatchWriter } from "../batch/batch_writer.ts";
 import { BASE_OFFSET_AT, batchBytesAt, HEADER_BYTES, patchBatch } from "../batch/format.ts";
 import { acquireRegion, type Region, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
+import { hasProducer } from "../batch/producer_fields.ts";
 import { validateBlob } from "../batch/validate.ts";
 import { readI64, writeI64 } from "../bytes.ts";
 import { ClaimBlock, OPEN, STOPPED } from "../claims/claim_block.ts";
@@ -16,6 +17,7 @@ import { LogError } from "../errors.ts";
 import type { Rung } from "../options.ts";
 import { BACKPRESSURE } from "../shard/shard_types.ts";
 import { ClaimedOffsets } from "./claimed.ts";
+import { producedError } from "./refusals.ts";
 
 /** Offsets that are left alone at the end: what others may claim between a look and a claim. */
 const RESERVED_OFFSETS: number = 2 ** 44;
@@ -108,6 +110,7 @@ export class ShardProducer {
     this.assertOpen();
     const { stride, slabBytes, flushBytes } = this.#settings;
     const offsets = validateBlob(blob);
+    if (hasProducer(blob, 0)) throw producedError(this.id);
     if (blob.length > slabBytes) throw this.#tooLarge(blob.length);
     this.#sealBatch();
     if (this.#slab >= 0 && this.#sealed + blob.length > slabBytes) this.publish();

@@ -6,7 +6,7 @@
 import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
 import { newestSlot, readSlotFile } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { logPath, segmentBases } from "../segment/names.ts";
+import { logPath, segmentBases, snapshotBases } from "../segment/names.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { INTENT_NAME } from "./rebuild_intent.ts";
 import { readSmall, slotFileFault } from "./rebuild_slots.ts";
@@ -33,6 +33,8 @@ export interface Inventory {
   readonly isStateSuspect: boolean;
   /** An explicit repair was interrupted: files are half the old ones and half the new ones. */
   readonly isRepairing: boolean;
+  /** What producers have written is noted in snapshots: the shard once had producers. */
+  readonly hasSnapshots: boolean;
 }
 
 /**
@@ -80,6 +82,7 @@ export async function takeInventory(
     anchor,
     isStateSuspect: state !== undefined && slotFileFault(stateSlots, stateIdentity(logId, shard)) !== undefined,
     isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
+    hasSnapshots: snapshotBases(entries, true).length > 0,
   };
 }
 

@@ -8,6 +8,7 @@ import { emptyEnd, type End } from "../anchor/end.ts";
 import { ROW_BYTES, writeSealRow } from "../index/rows.ts";
 import { indexPath, logPath, segmentName } from "../segment/names.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
+import { dropSnapshots } from "./drop_snapshots.ts";
 import { listBases } from "./inventory.ts";
 import { ownFile } from "./own_file.ts";
 import { rebuiltPath, removeIntent, type RepairIntent } from "./rebuild_intent.ts";
@@ -23,6 +24,7 @@ export async function carryOut(vfs: Vfs, place: PlanPlace, intent: RepairIntent)
   for (const [from, to] of intent.moves) await move(vfs, `${directory}/${from}`, `${directory}/${to}`);
   // An index must never stand beside a segment that it was not made for.
   for (const base of intent.indexes) await removeIfThere(vfs, indexPath(directory, base));
+  await dropSnapshots(vfs, directory, intent);
   await vfs.syncDirectory(directory);
   for (const { base, aside } of intent.rebuilt) {
     if (!await exists(vfs, rebuiltPath(directory, base))) continue;

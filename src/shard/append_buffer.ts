@@ -116,6 +116,12 @@ export class AppendBuffer {
     return this.nextOffset++;
   }
 
+  /** The same where the record's offset is `offset`; else the answer is -1, and nothing was taken. */
+  appendAt(record: PreparedRecord, needed: number, offset: number): number {
+    if (this.#shared !== undefined) return this.#appendShared(record, offset);
+    return this.nextOffset === offset ? this.append(record, needed) : -1;
+  }
+
   /** Takes the commonest record through the open lane and answers its offset; -1 where another way has to take it. */
   appendPlain(key: string | null, value: Uint8Array, timestamp: number): number {
     // Of a closed lane the end is 0, and nothing fits.
@@ -224,9 +230,10 @@ export class AppendBuffer {
     this.batches = shared.own.batches;
   }
 
-  #appendShared(record: PreparedRecord): number {
+  #appendShared(record: PreparedRecord, only = -1): number {
     const shared = this.#shared!;
-    const offset = shared.own.append(record);
+    const offset = shared.own.append(record, only);
+    if (offset === -1) return -1;
     this.nextOffset = offset + 1;
     return offset;
   }

@@ -13,6 +13,7 @@ import type { Clock, TimerHandle } from "../vfs.ts";
 import type { Chunk } from "./chunk.ts";
 import { checkSlab } from "./claimed_slab.ts";
 import type { OwnClaims } from "./own_claims.ts";
+import type { WatchedKeys } from "./watched_keys.ts";
 
 /** Finished runs of the log's own thread that wait for slots in front of them: more would use up the ring. */
 const MAX_OWN_RUNS = 1024;
@@ -44,6 +45,8 @@ interface Sighting {
 export class ClaimQueue {
   /** Chunks to write. */
   readonly ready: Chunk[] = [];
+  /** Looks into what other threads append, while somebody asks. */
+  watch: WatchedKeys | undefined = undefined;
   /** Exclusive end of the offsets in chunks that are, or were, ready. */
   readyEnd: number;
   readonly #options: ClaimQueueOptions;
@@ -74,6 +77,15 @@ export class ClaimQueue {
   get isSettled(): boolean {
     const { claims } = this.#options;
     return claims.slotOf(claims.load(), this.#head) === this.#head;
+  }
+
+  /** Exclusive end of the claimed offsets, where all of them are this thread's own or were taken over; else -1. */
+  get seenEnd(): number {
+    this.collect();
+    const { claims, own } = this.#options;
+    const word = claims.load();
+    const unseen = claims.slotOf(word, this.#head) - this.#head - (own.open?.slot === this.#head ? 1 : 0);
+    return unseen === 0 ? claims.offsetOf(word) : -1;
   }
 
   /** Takes over every slot whose turn it is. */
@@ -168,6 +180,7 @@ export class ClaimQueue {
     this.#foreign.set(chunk, { memory, slab });
     memory.slabsInUse++;
     this.#advance(chunk, end);
+    this.watch?.sawBatches(chunk.region.bytes, 0, chunk.sealed);
     return true;
   }
 

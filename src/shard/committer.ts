@@ -9,6 +9,7 @@ import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { readHeader } from "../batch/format.ts";
+import type { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import { logPath } from "../segment/names.ts";
 import type { Body } from "../segment/body_writer.ts";
@@ -19,7 +20,7 @@ import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
 import { Ownership } from "./ownership.ts";
 import { takenOverError } from "./refusals.ts";
-import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
+import { closeQuietly, continueSegment, createSegment, syncSegment } from "./segment_files.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
 
 /** What a committer is told when it is made. */
@@ -47,6 +48,7 @@ export interface CommitterOptions {
   readonly segmentExists: boolean;
   /** The end's segment and the one before it, where a process that ended may have left them unsynced. */
   readonly unsyncedSegments: readonly number[];
+  readonly producers: ShardProducers;
 }
 
 /** Writes one shard's files. One call at a time. */
@@ -162,6 +164,7 @@ export class Committer {
     this.#background.assertSound();
     const owned = this.checkOwner();
     if (owned !== undefined) await owned;
+    if (this.#options.producers.noting !== undefined) await this.#options.producers.noting;
     const synced = this.#background.takeReached() ?? this.synced;
     const anchor = this.#writeAnchor(segment.end, synced);
     if (anchor instanceof Promise) await anchor;
@@ -210,14 +213,9 @@ export class Committer {
   /** Frees the files as they are. Failures are of no interest any more. */
   async free(): Promise<void> {
     await this.#background.finished();
+    await this.#options.producers.settled();
     await this.#openingDirect;
-    for (const file of [this.#segment, this.#anchor, this.#state]) {
-      try {
-        await file?.close();
-      } catch {
-        // Closing makes nothing durable and loses nothing.
-      }
-    }
+    await closeQuietly([this.#segment, this.#anchor, this.#state]);
     this.#segment = this.#anchor = this.#state = undefined;
   }
 
@@ -230,6 +228,7 @@ export class Committer {
     this.#state = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
     if (this.#state.epochFound > this.#options.stateEpoch) throw takenOverError(shard);
     for (const base of unsyncedSegments) await syncSegment(vfs, directory, base);
+    await this.#options.producers.begin();
     await this.#state.write(epoch, (slot) => fillState(slot, { ...state, clean: undefined }));
     await this.#state.sync();
     await this.#background.syncDirectory();
@@ -282,6 +281,7 @@ export class Committer {
     this.#segment = await this.#create({ ...finished.identity, base });
     this.#background.seal(finished);
     this.telemetry.rolled(base);
+    this.#options.producers.rolled(base);
     return this.#segment;
   }
 

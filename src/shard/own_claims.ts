@@ -62,8 +62,13 @@ export class OwnClaims {
     return this.#run;
   }
 
-  /** Takes a record and answers its offset. */
-  append(record: PreparedRecord): number {
+  /**
+   * Takes a record and answers its offset.
+   *
+   * @param only Taken only where that is its offset; else the answer is -1, and nothing was taken.
+   */
+  append(record: PreparedRecord, only = -1): number {
+    if (only !== -1 && this.#claims.offsetOf(this.#claims.load()) !== only) return -1;
     const writer = this.#writer;
     let needed = writer.measure(record);
     let run = this.#run;
@@ -84,7 +89,8 @@ export class OwnClaims {
       needed = writer.measure(record);
     }
     needed += HEADER_BYTES;
-    run = this.#begin(needed, 1);
+    run = this.#begin(needed, 1, only);
+    if (run === undefined) return -1;
     this.#beginBatch(run);
     return this.#put(record, run, needed);
   }
@@ -99,7 +105,7 @@ export class OwnClaims {
     } else run = undefined;
     if (run === undefined) {
       this.finish();
-      run = this.#begin(blob.length, offsets);
+      run = this.#begin(blob.length, offsets)!;
     }
     const base = run.end;
     patchBatch(blob, 0, base, this.#claims.epoch);
@@ -134,13 +140,17 @@ export class OwnClaims {
     for (const { chunk } of this.finished.splice(0)) releaseRegion(chunk.region);
   }
 
-  /** Memory first: a claim that nobody can fill would be a hole. */
-  #begin(bytes: number, offsets: number): Run {
+  /** Memory first: a claim that nobody can fill would be a hole. `undefined` where the offset is not the `only` one. */
+  #begin(bytes: number, offsets: number, only = -1): Run | undefined {
     const size = Math.max(bytes, Math.min(this.#nextRunBytes, this.#maxRunBytes), MIN_RUN_BYTES);
     const region = acquireRegion(size);
     const claims = this.#claims;
     const head = claims.head;
-    const before = claims.claim(offsets);
+    const before = only === -1 ? claims.claim(offsets) : claims.load();
+    if (only !== -1 && (claims.offsetOf(before) !== only || !claims.claimAt(before, offsets))) {
+      releaseRegion(region);
+      return undefined;
+    }
     this.#expected = claims.after(before, offsets);
     const base = claims.offsetOf(before);
     this.#run = { slot: claims.slotOf(before, head), base, end: base, chunk: { region, from: 0, sealed: 0 } };

@@ -53,11 +53,16 @@ export interface Shard {
   /**
    * Takes a finished batch, such as one of `BatchBuilder`. A taken blob belongs to the log and is patched in place.
    *
+   * A batch with a producer id is written once: given again, and still among the last five of its producer, it is answered with the
+   * offset that it has. After opening, the first such batch finds {@linkcode BACKPRESSURE} until the shard has read what its producers
+   * had written; {@linkcode Shard.writable} waits for that, too. See `docs/exactly_once.md`.
+   *
    * @returns The batch's base offset, or {@linkcode BACKPRESSURE}: nothing was taken.
-   * @throws {LogError} `BATCH_INVALID`, `UNSUPPORTED`, and those of `tryAppend`.
+   * @throws {LogError} `CONFLICT`, with a `reason`, where a producer's batch does not follow its last one; `BATCH_INVALID`,
+   * `UNSUPPORTED`, and those of `tryAppend`; why producers cannot be read: `CORRUPT_BATCH`, `IO`.
    */
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE;
-  /** Resolves once less than half of `maxBufferPerShard` is in use; rejects when poisoned or closed. */
+  /** Resolves once less than half of `maxBufferPerShard` is in use, and nothing is being read that an append needs; rejects when poisoned or closed. */
   writable(options?: SignalOptions): Promise<void>;
   /**
    * Resolves once the record at `offset` has reached a rung.

@@ -6,9 +6,12 @@
 import { HEADER_BYTES } from "../batch/format.ts";
 import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlobHeader } from "../batch/validate.ts";
+import { hasProducer } from "../batch/producer_fields.ts";
 import { asLogError, type LogError } from "../errors.ts";
+import { NEXT_BATCH, NOT_LOADED, type ShardProducers } from "../idempotence/shard_producers.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import { Announcements } from "./announcements.ts";
+import { KeyWatch, MOVED } from "./key_watch.ts";
 import { AppendBuffer } from "./append_buffer.ts";
 import { CommitLoop } from "./commit_loop.ts";
 import type { Committer } from "./committer.ts";
@@ -24,6 +27,8 @@ import { WriteQueue } from "./write_queue.ts";
 export class ShardWriter implements Shard, Flushable {
   readonly id: number;
   readonly earliest: number;
+  /** Who has appended batches under an id. */
+  readonly producers: ShardProducers;
   readonly #context: ShardContext;
   readonly #triggers: Triggers;
   readonly #committer: Committer;
@@ -38,8 +43,11 @@ export class ShardWriter implements Shard, Flushable {
   /** The log's timer knows of this shard. */
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
+  /** While it is active there is no lane. */
+  readonly watch: KeyWatch = new KeyWatch(this, () => this.#buffer.lane.close(this.#triggers));
 
-  constructor(context: ShardContext, committer: Committer) {
+  constructor(context: ShardContext, committer: Committer, producers: ShardProducers) {
+    this.producers = producers;
     this.id = context.id;
     this.earliest = context.earliest;
     this.#context = context;
@@ -89,24 +97,30 @@ export class ShardWriter implements Shard, Flushable {
 
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     const plain = plainValue(record);
-    if (plain === undefined) return this.#tryAppend(record);
+    if (plain === undefined) return this.tryAppendAt(record);
     // A shard that refuses has no lane.
     const offset = this.#buffer.appendPlain(plainKey(record), plain, this.#context.clock.now());
     if (offset !== -1) return offset;
-    const slower = this.#tryAppend(record);
-    if (slower !== BACKPRESSURE) this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));
+    const slower = this.tryAppendAt(record);
+    if (slower !== BACKPRESSURE && this.watch.active === undefined) {
+      this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));
+    }
     return slower;
   }
 
-  #tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
+  /** As `tryAppend`; takes it only where it gets the offset `only`, and else answers {@linkcode MOVED}. */
+  tryAppendAt(record: RecordInput, only: number = MOVED): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const buffer = this.#buffer;
     buffer.lane.close(this.#triggers);
     this.#record.prepare(record, this.#context.clock);
+    if (only !== MOVED && buffer.end !== only) return MOVED;
     const bytes = buffer.measure(this.#record);
     if (!this.#room.has(bytes + HEADER_BYTES)) return BACKPRESSURE;
     if (buffer.nextOffset >= Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
-    const offset = buffer.append(this.#record, bytes);
+    const offset = only === MOVED ? buffer.append(this.#record, bytes) : buffer.appendAt(this.#record, bytes, only);
+    if (offset === MOVED) return MOVED;
+    this.watch.active?.saw(this.#record.key, this.#record.keyBytes, offset);
     this.#taken(1, bytes);
     return offset;
   }
@@ -114,15 +128,21 @@ export class ShardWriter implements Shard, Flushable {
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const offsets = validateBlobHeader(batch);
+    const isProduced = hasProducer(batch, 0);
+    const found = isProduced ? this.producers.find(batch) : NEXT_BATCH;
+    if (found !== NEXT_BATCH) return found === NOT_LOADED ? BACKPRESSURE : found;
     this.#buffer.lane.close(this.#triggers);
     if (!this.#room.has(batch.length)) return BACKPRESSURE;
     if (this.#buffer.nextOffset + offsets > Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
     const base = this.#buffer.appendBlob(batch);
+    if (isProduced) this.producers.take(batch, base, this.written);
+    this.watch.active?.sawBatches(batch, 0, batch.length);
     this.#taken(offsets, batch.length);
     return base;
   }
 
   async writable(options: SignalOptions = {}): Promise<void> {
+    if (this.producers.loading !== undefined) await this.producers.settle(options.signal);
     if (this.#refusal !== undefined) throw this.#refusal;
     this.#buffer.lane.close(this.#triggers);
     if (this.#room.isWritable) return;
@@ -173,7 +193,8 @@ export class ShardWriter implements Shard, Flushable {
   /** Lets producers in other threads append beside this one. */
   share(context: SharingContext): ShardSharing {
     if (this.#refusal !== undefined) throw this.#refusal;
-    return this.#waiting.sharing ??= new ShardSharing(this.#context, this.#buffer, this.synced, context, this.collect);
+    this.#waiting.sharing ??= new ShardSharing(this.#context, this.#buffer, this.synced, context, this.collect);
+    return this.watch.follow(this.#waiting.sharing);
   }
 
   /** Looks for what producers have published, and writes it. */

@@ -9,6 +9,7 @@ import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import type { ProducerHandle } from "../claims/handle.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
 import type { Guarantee } from "../log/guarantee.ts";
+import type { IdempotentOptions, IdempotentProducer } from "../log/idempotent_types.ts";
 import type { RecoveryReport } from "../log/open_shard.ts";
 import type { ProducerOptions } from "../log/producers.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../log/streams.ts";
@@ -22,6 +23,7 @@ import type { Shard } from "../shard/shard_types.ts";
 import { CrashingReader, CrashingUserStream } from "./crashing_reader.ts";
 import { CrashingShard } from "./crashing_shard.ts";
 import type { Life } from "./life.ts";
+import { CrashingProducer } from "./crashing_producer.ts";
 import type { MemoryFault } from "./memory_fault.ts";
 import type { MemoryLog, ReopenOptions } from "./memory_log_types.ts";
 import type { SteppedClock } from "./stepped_clock.ts";
@@ -144,6 +146,11 @@ export class CrashingLog implements MemoryLog {
 
   flush(rung?: Rung, options?: SignalOptions): Promise<void> {
     return this.#life.guard(() => this.#log.flush(rung, options));
+  }
+
+  async idempotentProducer(name: string, options?: IdempotentOptions): Promise<IdempotentProducer> {
+    const producer = await this.#life.guard(() => this.#log.idempotentProducer(name, options));
+    return new CrashingProducer(producer, this.#life);
   }
 
   close(): Promise<void> {

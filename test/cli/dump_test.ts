@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { openLog } from "../../mod.ts";
+import { BatchBuilder, openLog } from "../../mod.ts";
 import { linesOf, run, temporaryLog } from "./program.ts";
 
 const SEGMENT = `events-0/${"0".repeat(20)}`;
@@ -31,6 +31,27 @@ function pick(objects: Record<string, unknown>[], ...names: string[]): unknown[]
 }
 
 describe("dump", () => {
+  it("shows what producers had written in front of a segment", async () => {
+    const directory = temporaryLog();
+    const log = await openLog(directory, { segmentBytes: 1024 });
+    const builder = new BatchBuilder({ producer: { id: 7, epoch: 2, sequence: 10 } });
+    for (let batch = 0; batch < 4; batch++) {
+      for (let i = 0; i < 2; i++) builder.add({ value: new Uint8Array(120), timestamp: 1000 * batch });
+      log.shard(0).tryAppendBatch(builder.finish());
+      await log.flush();
+    }
+    await log.close();
+    const snapshot = `${directory}/events-0/00000000000000000006.snapshot`;
+    const [first, ...producers] = await dump(snapshot);
+    assert.deepEqual([first.kind, first.entries, first.shard, first.baseOffset], ["snapshot", 3, 0, 6]);
+    assert.deepEqual(
+      pick(producers, "producerId", "producerEpoch", "firstSequence", "lastSequence", "baseOffset", "lastOffset"),
+      [0, 1, 2].map((n) => [7, 2, 10 + 2 * n, 11 + 2 * n, 2 * n, 2 * n + 1]),
+    );
+    writeFileSync(snapshot, readFileSync(snapshot).map((byte, i) => i === 30 ? byte ^ 1 : byte));
+    assert.match(String((await dump(snapshot, 3))[0].invalid), /checksum/);
+  });
+
   it("shows the batches of a .log", async () => {
     const directory = temporaryLog();
     await writeLog(directory);

@@ -1,6 +1,7 @@
 /** What a shard must hold, known from what was appended, acknowledged and survived. */
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import type { CrashKind } from "../../adapters/memory.ts";
+import type { Produced } from "./producing.ts";
 import { difference, type Expected } from "./records.ts";
 import { ensure } from "./violation.ts";
 
@@ -15,6 +16,8 @@ export class ShardModel {
   disk = 0;
   /** The longest that the history ever was. */
   longest = 0;
+  /** What producers have appended, by id; after a crash only what survived. */
+  readonly produced: Map<number, Produced[]> = new Map();
   /** What stood at an offset before it was lost, and taken by another record. */
   readonly #before = new Map<number, Expected[]>();
 
@@ -127,6 +130,9 @@ export class ShardModel {
       else former.push(this.history[offset]);
     }
     this.history.length = end;
+    for (const batches of this.produced.values()) {
+      while (batches.length > 0 && batches[batches.length - 1].base >= end) batches.pop();
+    }
     this.os = end;
     if (this.disk > end) this.disk = end;
   }

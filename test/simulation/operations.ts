@@ -1,6 +1,7 @@
 /** What a program does with an open log: one function an operation, drawn by weight. */
 import type { Rung } from "../../src/options.ts";
 import { BACKPRESSURE, type Shard } from "../../src/shard/shard_types.ts";
+import { produce } from "./producing.ts";
 import { type Made, pack } from "./records.ts";
 import { follow, openBeside, readByTime, readMerged, readRange, readSelected, readUser } from "./reading.ts";
 import type { Simulation, Waiting } from "./simulation.ts";
@@ -127,6 +128,7 @@ function advance(sim: Simulation): void {
 const OPERATIONS: readonly (readonly [weight: number, name: string, run: Operation])[] = [
   [30, "tryAppend", tryAppend],
   [8, "tryAppendBatch", tryAppendBatch],
+  [5, "produce", produce],
   [10, "append", append],
   [9, "flush", flush],
   [4, "flushAll", flushAll],
@@ -143,7 +145,15 @@ const OPERATIONS: readonly (readonly [weight: number, name: string, run: Operati
   [1, "openBeside", openBeside],
 ];
 /** They compare more than a disk that does not keep its word can promise. */
-const HONEST_ONLY: readonly string[] = ["readMerged", "readSelected", "readUser", "readByTime", "follow", "openBeside"];
+const HONEST_ONLY: readonly string[] = [
+  "produce",
+  "readMerged",
+  "readSelected",
+  "readUser",
+  "readByTime",
+  "follow",
+  "openBeside",
+];
 const WEIGHT = OPERATIONS.reduce((sum, [weight]) => sum + weight, 0);
 
 /** Does one operation. */
