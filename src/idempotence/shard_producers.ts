@@ -127,11 +127,11 @@ export class ShardProducers {
 
   /** Waits for what is under way. */
   async settled(): Promise<void> {
-    let last: unknown;
-    while (last !== this.#last) {
+    let last: Promise<unknown>;
+    do {
       last = this.#last;
       await last;
-    }
+    } while (last !== this.#last);
   }
 
   /** What stands in front of the base is taken down at once: later on it would not be known any more. */

@@ -4,15 +4,18 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
-import type { RecordInput } from "../batch/record_input.ts";
+import type { BytesInput, RecordInput } from "../batch/record_input.ts";
 import { LogError } from "../errors.ts";
-import type { SignalOptions } from "../options.ts";
+import type { Engine, SignalOptions } from "../options.ts";
+import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { BACKPRESSURE } from "../shard/shard_types.ts";
-import { MOVED, type ShardWriter } from "../shard/shard_writer.ts";
+import { MOVED } from "../shard/key_watch.ts";
+import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WatchedKey, WatchedKeys } from "../shard/watched_keys.ts";
 import type { Clock } from "../vfs.ts";
 import { untilAborted } from "./aborting.ts";
 import type { AppendQueue } from "./append_queue.ts";
+import { bytesOf } from "./key_bytes.ts";
 
 /** Tries in a row while workers claim in between; then they get a moment. */
 const MAX_TRIES = 64;
@@ -24,26 +27,63 @@ export interface Conditions extends SignalOptions {
   ifUserOffset?: number;
 }
 
+/** What is needed of a log. */
+export interface UserLog {
+  readonly shards: readonly unknown[];
+  user(key: BytesInput): { head(): Promise<{ readonly offset: number } | undefined> };
+}
+
 /** What is asked for the newest offset of a key among what is published; -1: there is none. */
-export type UserHead = () => Promise<number>;
+type UserHead = () => Promise<number>;
 
 /** What an append under conditions needs to know of its log. */
-export interface ConditionalPlace {
+interface ConditionalPlace {
   readonly shard: ShardWriter;
   readonly queue: AppendQueue;
   readonly codecs: Codecs;
   readonly clock: Clock;
 }
 
+/** The shard where it can be written; a read-only one throws its reason. */
+export function writable(shard: ShardWriter | ReadOnlyShard): ShardWriter {
+  if (shard instanceof ShardWriter) return shard;
+  shard.tryAppend();
+  throw new LogError("READ_ONLY", `Cannot append to shard ${shard.id}: it is open for reading only`, {
+    shard: shard.id,
+  });
+}
+
+/** The record's offset, once its conditions hold; `undefined` where it has none. */
+export function takeIf(
+  log: UserLog,
+  engine: Pick<Engine, "codecs" | "clock">,
+  anyShard: ShardWriter | ReadOnlyShard,
+  queue: AppendQueue,
+  record: RecordInput,
+  conditions: Conditions,
+): Promise<number> | undefined {
+  if (!hasConditions(conditions)) return undefined;
+  const { ifOffset, ifUserOffset, signal } = conditions;
+  const { key } = record;
+  const place: ConditionalPlace = { shard: writable(anyShard), queue, codecs: engine.codecs, clock: engine.clock };
+  const isKeyed = key !== undefined && key !== null;
+  if (!isKeyed && (ifUserOffset !== undefined || log.shards.length > 1)) {
+    throw new TypeError("Cannot append a record on a condition: give it a key, which names its user and its shard");
+  }
+  if (!isKeyed || ifUserOffset === undefined) return appendAtOffset(place, record, ifOffset!, signal);
+  const userHead = async (): Promise<number> => (await log.user(key).head())?.offset ?? -1;
+  return appendForUser(place, record, bytesOf(key), { ...conditions, ifUserOffset }, userHead);
+}
+
 /** True where an append has a condition. Throws where one is out of range. */
-export function hasConditions({ ifOffset, ifUserOffset }: Conditions): boolean {
+function hasConditions({ ifOffset, ifUserOffset }: Conditions): boolean {
   check("ifOffset", ifOffset, 0);
   check("ifUserOffset", ifUserOffset, -1);
   return ifOffset !== undefined || ifUserOffset !== undefined;
 }
 
 /** Appends where the shard's next offset is `ifOffset`: decided within the call where there is room. */
-export async function appendAtOffset(
+async function appendAtOffset(
   { shard, queue }: ConditionalPlace,
   record: RecordInput,
   ifOffset: number,
@@ -62,7 +102,7 @@ export async function appendAtOffset(
 }
 
 /** Appends where the newest record of the key has the offset `ifUserOffset`. */
-export async function appendForUser(
+async function appendForUser(
   place: ConditionalPlace,
   record: RecordInput,
   key: Uint8Array,
@@ -101,7 +141,7 @@ async function appendWatched(
   userHead: UserHead,
 ): Promise<number> {
   const { signal } = conditions;
-  const watch = shard.watch(codecs);
+  const watch = shard.watch.start(codecs);
   const watched = watch.pin(key);
   try {
     for (;;) {
@@ -129,7 +169,7 @@ function claim(
 ): number | typeof BACKPRESSURE {
   for (let left = MAX_TRIES; left > 0; left--) {
     // Everything in front of it has passed the watch.
-    const end = shard.seenEnd();
+    const end = shard.watch.seenEnd();
     if (end === MOVED) continue;
     if (!watched.isKnown) return MOVED;
     if (ifOffset !== undefined && end !== ifOffset) throw offsetConflict(shard, ifOffset, end);

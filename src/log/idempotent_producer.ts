@@ -11,9 +11,11 @@ import { type ConflictReason, LogError } from "../errors.ts";
 import { FIRST_NAMED_ID } from "../idempotence/producer_states.ts";
 import type { Rung } from "../options.ts";
 import type { BACKPRESSURE } from "../shard/shard_types.ts";
+import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { ShardWriter } from "../shard/shard_writer.ts";
 import type { Clock } from "../vfs.ts";
 import { AppendQueue } from "./append_queue.ts";
+import { writable } from "./conditional_append.ts";
 import type {
   IdempotentAppendOptions,
   IdempotentOptions,
@@ -48,11 +50,16 @@ export class NamedProducers {
   }
 
   /** A producer of this name, once it is known what was written under it. */
-  async open(shard: ShardWriter, name: string, { firstSequence }: IdempotentOptions): Promise<IdempotentProducer> {
+  async open(
+    anyShard: ShardWriter | ReadOnlyShard,
+    name: string,
+    { firstSequence }: IdempotentOptions,
+  ): Promise<IdempotentProducer> {
     if (typeof name !== "string" || name === "" || name.length > MAX_NAME_LENGTH) {
       throw new TypeError(`Cannot make a producer: its name must be a text of 1 to ${MAX_NAME_LENGTH} characters`);
     }
     if (firstSequence !== undefined) checkSequence("firstSequence", firstSequence);
+    const shard = writable(anyShard);
     const id = producerIdOf(name);
     const other = this.#names.get(id);
     if (other !== undefined && other !== name) {

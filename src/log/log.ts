@@ -27,7 +27,7 @@ import type { Guarantee } from "./guarantee.ts";
 import { LogInside } from "./log_inside.ts";
 import { LogReading } from "./log_reading.ts";
 import { consumerOwners } from "./consumer_context.ts";
-import { appendAtOffset, appendForUser, hasConditions } from "./conditional_append.ts";
+import { takeIf } from "./conditional_append.ts";
 import type { FlushTimer } from "./flush_timer.ts";
 import { NamedProducers } from "./idempotent_producer.ts";
 import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
@@ -35,7 +35,7 @@ import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./lo
 import type { Manifest } from "./manifest.ts";
 import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
-import { bytesOf, type OpenShard, ShardChoice, writable } from "./shard_choice.ts";
+import { type OpenShard, ShardChoice } from "./shard_choice.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "./streams.ts";
 import type { LogStats } from "./stats.ts";
 import { prometheusText } from "./stats_text.ts";
@@ -109,9 +109,8 @@ export class EmbeddedLog implements Log {
     this.#assertOpen();
     options.signal?.throwIfAborted();
     const shard = this.#choice.ofRecord(record);
-    const taken = hasConditions(options)
-      ? this.#takeIf(writable(shard), record, options)
-      : this.#queues[shard.id].take(record, options.signal);
+    const queue = this.#queues[shard.id];
+    const taken = takeIf(this, this.#parts.engine, shard, queue, record, options) ?? queue.take(record, options.signal);
     const offset = typeof taken === "number" ? taken : await taken;
     await shard.acknowledged(offset, options.durability ?? this.#parts.durability, options);
     return { shard: shard.id, offset };
@@ -131,7 +130,7 @@ export class EmbeddedLog implements Log {
 
   async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
     this.#assertOpen();
-    return await this.#named.open(writable(this.#choice.named(options.shard, "make a producer")), name, options);
+    return await this.#named.open(this.#choice.named(options.shard, "make a producer"), name, options);
   }
 
   fence(handle: ProducerHandle): void {
@@ -254,21 +253,6 @@ export class EmbeddedLog implements Log {
       results.push({ status: "rejected", reason: asLogError(error, `close the log in ${this.directory}`) });
     }
     for (const result of results) if (result.status === "rejected") throw result.reason;
-  }
-
-  /** The record's offset, once its conditions hold. */
-  #takeIf(shard: ShardWriter, record: RecordInput, options: AppendOptions): number | Promise<number> {
-    const { ifOffset, ifUserOffset, signal } = options;
-    const { key } = record;
-    const { codecs, clock } = this.#parts.engine;
-    const place = { shard, queue: this.#queues[shard.id], codecs, clock };
-    const isKeyed = key !== undefined && key !== null;
-    if (!isKeyed && (ifUserOffset !== undefined || this.shards.length > 1)) {
-      throw new TypeError("Cannot append a record on a condition: give it a key, which names its user and its shard");
-    }
-    if (!isKeyed || ifUserOffset === undefined) return appendAtOffset(place, record, ifOffset!, signal);
-    const userHead = async (): Promise<number> => (await this.user(key).head())?.offset ?? -1;
-    return appendForUser(place, record, bytesOf(key), { ...options, ifUserOffset }, userHead);
   }
 
   #assertOpen(): void {

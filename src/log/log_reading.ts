@@ -18,7 +18,8 @@ import { type CountProgress, countUsers, type UserCount } from "../users/count_u
 import { untilAborted } from "./aborting.ts";
 import type { RecordPlace, UserStream } from "./log_types.ts";
 import type { OpenedShard } from "./open_shard.ts";
-import { bytesOf, type ShardChoice } from "./shard_choice.ts";
+import { bytesOf } from "./key_bytes.ts";
+import type { ShardChoice } from "./shard_choice.ts";
 import { IndexedUserStream, tablesOf } from "./user_stream.ts";
 
 /** What {@linkcode Log} says of each of these holds here. */

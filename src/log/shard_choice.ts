@@ -4,12 +4,10 @@
  * @module
  */
 import type { BytesInput, RecordInput } from "../batch/record_input.ts";
-import { LogError } from "../errors.ts";
 import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
+import { bytesOf } from "./key_bytes.ts";
 import { shardOfKey } from "./partitioner.ts";
-
-const utf8 = new TextEncoder();
 
 /** A shard of an open log. */
 export type OpenShard = ShardWriter | ReadOnlyShard;
@@ -77,20 +75,4 @@ export class ShardChoice {
     }
     return shards[this.#sticky];
   }
-}
-
-/** The shard where it can be written; a read-only one throws its reason. */
-export function writable(shard: OpenShard): ShardWriter {
-  if (shard instanceof ShardWriter) return shard;
-  shard.tryAppend();
-  throw new LogError("READ_ONLY", `Cannot append to shard ${shard.id}: it is open for reading only`, {
-    shard: shard.id,
-  });
-}
-
-/** A key as bytes. */
-export function bytesOf(key: BytesInput): Uint8Array {
-  if (typeof key === "string") return utf8.encode(key);
-  if (key instanceof Uint8Array) return key;
-  throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
 }

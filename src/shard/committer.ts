@@ -20,7 +20,7 @@ import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
 import { Ownership } from "./ownership.ts";
 import { takenOverError } from "./refusals.ts";
-import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
+import { closeQuietly, continueSegment, createSegment, syncSegment } from "./segment_files.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
 import type { WrittenBatches } from "./written_batches.ts";
 
@@ -167,8 +167,7 @@ export class Committer {
     this.#background.assertSound();
     const owned = this.checkOwner();
     if (owned !== undefined) await owned;
-    const { noting } = this.#options.producers;
-    if (noting !== undefined) await noting;
+    if (this.#options.producers.noting !== undefined) await this.#options.producers.noting;
     const synced = this.#background.takeReached() ?? this.synced;
     const anchor = this.#writeAnchor(segment.end, synced);
     if (anchor instanceof Promise) await anchor;
@@ -221,13 +220,7 @@ export class Committer {
     await this.#background.finished();
     await this.#options.producers.settled();
     await this.#openingDirect;
-    for (const file of [this.#segment, this.#anchor, this.#state]) {
-      try {
-        await file?.close();
-      } catch {
-        // Closing makes nothing durable and loses nothing.
-      }
-    }
+    await closeQuietly([this.#segment, this.#anchor, this.#state]);
     this.#segment = this.#anchor = this.#state = undefined;
   }
 

@@ -7,7 +7,7 @@ import type { End } from "../anchor/end.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import { indexPath, logPath } from "../segment/names.ts";
 import { SegmentWriter } from "../segment/segment_writer.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { type MaybePromise, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 
 /** A new segment. Its entries are not durable before the directory is synced. */
 export async function createSegment(vfs: Vfs, directory: string, identity: IndexIdentity): Promise<SegmentWriter> {
@@ -33,6 +33,17 @@ export async function syncSegment(vfs: Vfs, directory: string, base: number): Pr
     await log.sync();
   } finally {
     await log.close();
+  }
+}
+
+/** Frees files; failures are of no interest any more. */
+export async function closeQuietly(files: readonly ({ close(): MaybePromise<void> } | undefined)[]): Promise<void> {
+  for (const file of files) {
+    try {
+      await file?.close();
+    } catch {
+      // Closing makes nothing durable and loses nothing.
+    }
   }
 }
 

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Codecs } from "../batch/codecs.ts";
 import { HEADER_BYTES } from "../batch/format.ts";
 import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlobHeader } from "../batch/validate.ts";
@@ -12,7 +11,7 @@ import { asLogError, type LogError } from "../errors.ts";
 import { NEXT_BATCH, NOT_LOADED, type ShardProducers } from "../idempotence/shard_producers.ts";
 import type { Rung, SignalOptions } from "../options.ts";
 import { Announcements } from "./announcements.ts";
-import { KeyWatch } from "./key_watch.ts";
+import { KeyWatch, MOVED } from "./key_watch.ts";
 import { AppendBuffer } from "./append_buffer.ts";
 import { CommitLoop } from "./commit_loop.ts";
 import type { Committer } from "./committer.ts";
@@ -22,11 +21,7 @@ import { ShardSharing, type SharingContext } from "./shard_sharing.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
 import { Triggers } from "./triggers.ts";
-import type { WatchedKeys } from "./watched_keys.ts";
 import { WriteQueue } from "./write_queue.ts";
-
-/** A record was not taken, as it would have got another offset. */
-export const MOVED = -1;
 
 /** The one implementation of {@linkcode Shard} that writes. */
 export class ShardWriter implements Shard, Flushable {
@@ -49,7 +44,7 @@ export class ShardWriter implements Shard, Flushable {
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
   /** While it is active there is no lane. */
-  readonly #watch: KeyWatch = new KeyWatch();
+  readonly watch: KeyWatch = new KeyWatch(this, () => this.#buffer.lane.close(this.#triggers));
 
   constructor(context: ShardContext, committer: Committer, producers: ShardProducers) {
     this.producers = producers;
@@ -102,23 +97,19 @@ export class ShardWriter implements Shard, Flushable {
 
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     const plain = plainValue(record);
-    if (plain === undefined) return this.#tryAppend(record);
+    if (plain === undefined) return this.tryAppendAt(record);
     // A shard that refuses has no lane.
     const offset = this.#buffer.appendPlain(plainKey(record), plain, this.#context.clock.now());
     if (offset !== -1) return offset;
-    const slower = this.#tryAppend(record);
-    if (slower !== BACKPRESSURE && this.#watch.active === undefined) {
+    const slower = this.tryAppendAt(record);
+    if (slower !== BACKPRESSURE && this.watch.active === undefined) {
       this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));
     }
     return slower;
   }
 
-  /** Takes a record where it gets this offset; else answers {@linkcode MOVED}. */
-  tryAppendAt(record: RecordInput, offset: number): number | typeof BACKPRESSURE {
-    return this.#tryAppend(record, offset);
-  }
-
-  #tryAppend(record: RecordInput, only: number = MOVED): number | typeof BACKPRESSURE {
+  /** As `tryAppend`; takes it only where it gets the offset `only`, and else answers {@linkcode MOVED}. */
+  tryAppendAt(record: RecordInput, only: number = MOVED): number | typeof BACKPRESSURE {
     if (this.#refusal !== undefined) throw this.#refusal;
     const buffer = this.#buffer;
     buffer.lane.close(this.#triggers);
@@ -129,21 +120,9 @@ export class ShardWriter implements Shard, Flushable {
     if (buffer.nextOffset >= Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
     const offset = only === MOVED ? buffer.append(this.#record, bytes) : buffer.appendAt(this.#record, bytes, only);
     if (offset === MOVED) return MOVED;
-    this.#watch.active?.saw(this.#record.key, this.#record.keyBytes, offset);
+    this.watch.active?.saw(this.#record.key, this.#record.keyBytes, offset);
     this.#taken(1, bytes);
     return offset;
-  }
-
-  /** From now on every key that is appended passes the answer, until nobody asks it any more. */
-  watch(codecs: Codecs): WatchedKeys {
-    this.#buffer.lane.close(this.#triggers);
-    return this.#watch.start(codecs);
-  }
-
-  /** Exclusive end of what was appended, all of which has passed the watch; {@linkcode MOVED} where others' records are on their way. */
-  seenEnd(): number {
-    this.collect();
-    return this.#waiting.sharing?.queue.seenEnd ?? this.nextOffset;
   }
 
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
@@ -157,7 +136,7 @@ export class ShardWriter implements Shard, Flushable {
     if (this.#buffer.nextOffset + offsets > Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
     const base = this.#buffer.appendBlob(batch);
     if (isProduced) this.producers.take(batch, base, this.written);
-    this.#watch.active?.sawBatches(batch, 0, batch.length);
+    this.watch.active?.sawBatches(batch, 0, batch.length);
     this.#taken(offsets, batch.length);
     return base;
   }
@@ -215,8 +194,7 @@ export class ShardWriter implements Shard, Flushable {
   share(context: SharingContext): ShardSharing {
     if (this.#refusal !== undefined) throw this.#refusal;
     this.#waiting.sharing ??= new ShardSharing(this.#context, this.#buffer, this.synced, context, this.collect);
-    this.#watch.follow(this.#waiting.sharing.queue);
-    return this.#waiting.sharing;
+    return this.watch.follow(this.#waiting.sharing);
   }
 
   /** Looks for what producers have published, and writes it. */

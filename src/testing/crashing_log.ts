@@ -161,13 +161,13 @@ export class CrashingLog implements MemoryLog {
     return this.#life.guard(() => this.#log.consumers());
   }
 
+  flush(rung?: Rung, options?: SignalOptions): Promise<void> {
+    return this.#life.guard(() => this.#log.flush(rung, options));
+  }
+
   async idempotentProducer(name: string, options?: IdempotentOptions): Promise<IdempotentProducer> {
     const producer = await this.#life.guard(() => this.#log.idempotentProducer(name, options));
     return new CrashingProducer(producer, this.#life);
-  }
-
-  flush(rung?: Rung, options?: SignalOptions): Promise<void> {
-    return this.#life.guard(() => this.#log.flush(rung, options));
   }
 
   close(): Promise<void> {
