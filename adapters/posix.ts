@@ -13,6 +13,7 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  statfs,
   statSync,
   unlink,
   unlinkSync,
@@ -120,6 +121,24 @@ export class PosixVfs implements Vfs {
 
   lock(path: string, mode: "exclusive" | "shared"): VfsLock {
     return takeLock(this.#runtime.openLockDatabase, path, mode);
+  }
+
+  modified(path: string): number {
+    return attempt("look at", path, () => lstatSync(path).mtimeMs);
+  }
+
+  async freeBytes(directory: string): Promise<number> {
+    // Deno would ask a question on the terminal.
+    if (!this.#runtime.maySeeSystem()) {
+      const message = `Cannot find out how much space ${directory} has: it is not permitted (deno: --allow-sys=statfs)`;
+      throw new VfsError("UNSUPPORTED", message, directory);
+    }
+    try {
+      const { bavail, bsize } = await promised<{ bavail: number; bsize: number }>((done) => statfs(directory, done));
+      return bavail * bsize;
+    } catch (error) {
+      throw vfsError("find the free space of", directory, error);
+    }
   }
 
   instance(directory: string): Instance {

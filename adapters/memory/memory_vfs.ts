@@ -108,6 +108,16 @@ export class MemoryVfs implements Vfs {
     return this.machine.run(operation);
   }
 
+  /** See {@linkcode Vfs.modified}. */
+  modified(path: string): MaybePromise<number> {
+    return this.machine.run(new Operation("size", path, () => this.machine.tree.modified(path)));
+  }
+
+  /** See {@linkcode Vfs.freeBytes}. */
+  freeBytes(directory: string): MaybePromise<number> {
+    return this.machine.run(new Operation("size", directory, () => this.machine.freeBytes));
+  }
+
   /** See {@linkcode Vfs.instance}. */
   instance(_directory: string): MaybePromise<Instance> {
     const { options, stopped, bootId, mountId } = this.machine;

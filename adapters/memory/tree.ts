@@ -111,6 +111,14 @@ export class Tree {
     return list.sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
+  /** When the file's content last changed. */
+  modified(path: string): number {
+    const node = this.lookup(path, "look at");
+    if (node === undefined) throw failure("NOT_FOUND", "look at", path, "there is no such file");
+    if (node.kind !== "file") throw failure("IO", "look at", path, "it is not a file");
+    return node.modifiedMs;
+  }
+
   makeDirectory(path: string): void {
     let directory = this.root;
     const names = split(path);

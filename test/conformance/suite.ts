@@ -4,6 +4,7 @@
  */
 import { describe } from "node:test";
 import { describeDirectories } from "./directories.ts";
+import { describeFacts } from "./facts.ts";
 import { describeFiles } from "./files.ts";
 import { describeLocks } from "./locks.ts";
 import { describeMemoryKinds } from "./memory_kinds.ts";
@@ -17,6 +18,7 @@ export function describeVfs(name: string, makeVfs: MakeVfs, lacks: Lacks = {}): 
     describeFiles(makeVfs);
     describeMemoryKinds(makeVfs, lacks);
     describeDirectories(makeVfs, lacks);
+    describeFacts(makeVfs);
     describeLocks(makeVfs, lacks);
   });
 }
