@@ -37,6 +37,7 @@ export type { Start } from "./src/read/start.ts";
 export type { LogBatch } from "./src/read/stored_batch.ts";
 export type { LogRecord } from "./src/read/stored_record.ts";
 export type { Verdict } from "./src/recovery/analyse.ts";
+export type { DroppedSegment, RetentionOptions } from "./src/retention/retention_options.ts";
 export { BACKPRESSURE, type Shard, type ShardState } from "./src/shard/shard_types.ts";
 export type {
   Clock,

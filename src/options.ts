@@ -6,6 +6,7 @@
 import type { Codecs } from "./batch/codecs.ts";
 import { HEADER_BYTES, MAX_SHARED_BATCH_BYTES } from "./batch/format.ts";
 import type { LogError } from "./errors.ts";
+import type { RetentionOptions } from "./retention/retention_options.ts";
 import type { Clock, Random, Vfs } from "./vfs.ts";
 
 /**
@@ -77,6 +78,8 @@ export interface OpenOptions extends SignalOptions {
    * @default {"auto"}
    */
   directIo?: DirectIo;
+  /** Which records the log drops by itself. @default {none} */
+  retention?: RetentionOptions;
   /** Reads only: takes no lock, writes nothing, works beside a writer in another process. @default {false} */
   readOnly?: boolean;
   /** Opens although acknowledged data is not there any more; what is left is kept. @default {false} */

@@ -14,14 +14,12 @@ import type {
   VfsFile,
   VfsLock,
 } from "../../src/vfs.ts";
-import { readDirectory, readWhole, writeWhole } from "./contents.ts";
-import type { PlannedFault, SeededFaults } from "./fault_plan.ts";
-import { fits } from "./fault_plan.ts";
+import { listPaths, readDirectory, readWhole, writeWhole } from "./contents.ts";
+import { fits, type PlannedFault, type SeededFaults } from "./fault_plan.ts";
 import { openFile } from "./file.ts";
 import { type MemoryLock, takeLock } from "./lock.ts";
 import { type CrashKind, Machine, type MemoryReport } from "./machine.ts";
-import type { ContractViolation, OperationEvent } from "./operation.ts";
-import { Operation } from "./operation.ts";
+import { type ContractViolation, Operation, type OperationEvent } from "./operation.ts";
 import type { MemoryOptions } from "./options.ts";
 import { SeededRandom } from "./random.ts";
 import { OtherNode } from "./tree.ts";
@@ -230,8 +228,7 @@ export class MemoryVfs implements Vfs {
   snapshot(): MemorySnapshot {
     const { machine } = this;
     const held = { ...machine.options, capacityBytes: machine.capacityBytes };
-    const tree = machine.tree.clone();
-    const random = machine.random.clone();
+    const [tree, random] = [machine.tree.clone(), machine.random.clone()];
     return {
       boot: (options = {}) => {
         const chance = options.seed === undefined ? random.clone() : new SeededRandom(options.seed);
@@ -242,9 +239,7 @@ export class MemoryVfs implements Vfs {
 
   /** Paths of all files as they are seen, sorted, without a `/` at the front. */
   paths(): string[] {
-    const paths: string[] = [];
-    this.machine.tree.walk((path) => paths.push(path));
-    return paths;
+    return listPaths(this.machine.tree);
   }
 
   /** A copy of what a file holds. Not an operation. */

@@ -6,6 +6,7 @@
 import { instanceIds } from "../anchor/anchor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
+import { resolveRetention, type RetentionPolicy } from "../retention/retention_options.ts";
 import type { Budget } from "../shard/budget.ts";
 import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
@@ -37,13 +38,14 @@ export async function openWith(engine: Engine, directory: string, options: OpenO
   options.signal?.throwIfAborted();
   const limits = resolveLimits(options);
   const shards = resolveShards(options);
+  const retention = resolveRetention(options.retention);
   if (options.topic !== undefined && !isTopic(options.topic)) {
     throw new RangeError("Cannot open a log: topic must be 1–249 characters of a-z A-Z 0-9 . _ -, and not . or ..");
   }
   try {
     return options.readOnly
       ? await openForReading(engine, directory, options)
-      : await openForWriting(engine, directory, options, limits, shards);
+      : await openForWriting(engine, directory, options, limits, shards, retention);
   } catch (error) {
     throw asLogError(error, `open the log in ${directory}`);
   }
@@ -65,6 +67,7 @@ async function openForWriting(
   options: OpenOptions,
   limits: ReturnType<typeof resolveLimits>,
   shards: number | undefined,
+  retention: RetentionPolicy,
 ): Promise<EmbeddedLog> {
   const { vfs } = engine;
   // A newer format is refused before anything is written, the lock's file included.
@@ -89,6 +92,7 @@ async function openForWriting(
     const context = {
       limits,
       durability,
+      retention,
       clock: engine.clock,
       budget,
       armTimer: (shard: Flushable) => timer.arm(shard),
@@ -110,6 +114,9 @@ async function openForWriting(
         (place) => openShardForWriting(engine, place, consent, writeMode, context),
       ),
     );
+    for (const { shard, dropped = [] } of opened) {
+      if (shard instanceof ShardWriter) await shard.keeper.opened(dropped);
+    }
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
     return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability });
   } catch (error) {

@@ -23,7 +23,7 @@ import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
-import type { Vfs } from "../vfs.ts";
+import { type Vfs, VfsError } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
 /** How often a reader looks before it believes that a shard is damaged. */
@@ -58,6 +58,8 @@ export interface OpenedShard {
   readonly report: RecoveryReport;
   /** Ends followers; for a shard that this program does not write. */
   readonly remote: AnchorPublication | undefined;
+  /** Segments below the log start of which there still are files, of a trim that was interrupted. */
+  readonly dropped?: readonly number[];
 }
 
 /**
@@ -70,7 +72,7 @@ export async function openShardForWriting(
   place: ShardPlace,
   acceptDataLoss: boolean,
   writeMode: WriteModeChoice,
-  context: Omit<ShardContext, "id" | "earliest" | "epoch">,
+  context: Omit<ShardContext, "id" | "epoch">,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const started = clock.monotonic();
@@ -82,7 +84,6 @@ export async function openShardForWriting(
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
   const holes = inventory.state?.holes ?? false;
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
-  const earliest = analysis.logStart;
   const epoch = analysis.epoch + 1;
   const committer = new Committer({
     vfs,
@@ -109,13 +110,14 @@ export async function openShardForWriting(
     segmentExists,
     unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
-  const shard = new ShardWriter({ ...context, id: place.id, earliest, epoch }, committer);
+  const shard = new ShardWriter({ ...context, id: place.id, epoch }, committer);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
   return {
     shard,
     view,
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
+    dropped: inventory.dropped,
   };
 }
 
@@ -157,10 +159,15 @@ async function lookBesideWriter(
   place: ShardPlace,
 ): Promise<{ inventory: Inventory; found: Analysis }> {
   for (let left = MAX_LOOKS;; left--) {
-    const inventory = await takeInventory(vfs, place.directory, place.logId, place.id, "recent");
-    const found = await analyse(vfs, inventory, place.instance);
-    const isStill = found.problem === undefined && !await isPublishing(vfs, place, inventory);
-    if (isStill || left === 1) return { inventory, found };
+    try {
+      const inventory = await takeInventory(vfs, place.directory, place.logId, place.id, "recent");
+      const found = await analyse(vfs, inventory, place.instance);
+      const isStill = found.problem === undefined && !await isPublishing(vfs, place, inventory);
+      if (isStill || left === 1) return { inventory, found };
+    } catch (error) {
+      // A segment that is dropped at this moment.
+      if (left === 1 || !(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+    }
   }
 }
 

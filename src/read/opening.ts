@@ -47,12 +47,16 @@ export async function findStarts(
   for (const [i, view] of views.entries()) {
     await view.publication.refresh();
     const known = await found(i);
-    let start: CursorStart = known === undefined ? await resolveStart(view, from ?? "earliest") : { from: known };
+    let start: CursorStart = known === undefined
+      ? await resolveStart(view, from ?? "earliest")
+      : { from: known, floats: true };
     if (last !== undefined) {
-      if (start.fromTime !== undefined) start = { from: await firstOffset(view, start, codecs, onCorrupt === "skip") };
+      if (start.fromTime !== undefined) {
+        start = { from: await firstOffset(view, start, codecs, onCorrupt === "skip"), floats: true };
+      }
       const counted = await resolveLast(view, last);
       if (counted.from >= start.from) {
-        start = { from: counted.from };
+        start = { from: counted.from, floats: true };
         surplus += counted.count;
       } else surplus += view.publication.end.nextOffset - start.from;
     }

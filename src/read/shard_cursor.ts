@@ -15,6 +15,8 @@ export interface ShardCursorOptions {
   readonly from: number;
   /** Records before the first one with at least this timestamp are passed over. */
   readonly fromTime?: number;
+  /** See {@linkcode ShardBatchesOptions.floats}. */
+  readonly floats?: boolean;
   readonly codecs: Codecs;
   /** Undefined: stop at damage. */
   readonly onGap: ((gap: GapEvent) => void) | undefined;
@@ -34,9 +36,9 @@ export class ShardCursor {
   #decoder: RecordDecoder | undefined = undefined;
 
   constructor(view: ShardView, options: ShardCursorOptions) {
-    const { from, fromTime, codecs, onGap } = options;
+    const { from, fromTime, floats = false, codecs, onGap } = options;
     this.view = view;
-    this.#batches = new ShardBatches(view, { from, onGap, chunkBytes: CHUNK_BYTES, pooled: false });
+    this.#batches = new ShardBatches(view, { from, floats, onGap, chunkBytes: CHUNK_BYTES, pooled: false });
     this.#codecs = codecs;
     this.#nextOffset = from;
     this.#fromTime = fromTime;

@@ -16,6 +16,12 @@ export interface LoopShard {
   requestFlush(): void;
 }
 
+interface Job {
+  readonly run: () => Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
 /** See above. At most one runs for a shard. */
 export class CommitLoop {
   /** Exclusive ends that a flush and a sync were asked for. */
@@ -30,6 +36,7 @@ export class CommitLoop {
   readonly #queue: WriteQueue;
   readonly #room: Room;
   readonly #waiting: Announcements;
+  #jobs: Job[] = [];
 
   /** @param failed A write or a sync failed: the shard is poisoned. */
   constructor(
@@ -65,10 +72,23 @@ export class CommitLoop {
     this.done = this.#run();
   }
 
+  /** Runs something else on the shard's files, between two commits. Its failure poisons the shard as theirs does. */
+  between(run: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#jobs.push({ run, resolve, reject });
+      this.kick();
+    });
+  }
+
   /** Commits and syncs until nothing asked for is left. Never rejects: a failure poisons the shard. */
   async #run(): Promise<void> {
     try {
       for (;;) {
+        for (let job = this.#jobs[0]; job !== undefined; job = this.#jobs[0]) {
+          await job.run();
+          this.#jobs.shift();
+          job.resolve();
+        }
         if (this.written < this.flushTarget) {
           await this.#queue.commitNext(this.#published);
           this.#queue.writeAhead();
@@ -94,6 +114,7 @@ export class CommitLoop {
     } catch (error) {
       this.isRunning = false;
       this.#failed(error);
+      for (const job of this.#jobs.splice(0)) job.reject(error);
       await this.#queue.drain();
       this.#room.freed();
     }

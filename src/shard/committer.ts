@@ -7,37 +7,26 @@
 import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
-import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { readHeader } from "../batch/format.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import { logPath } from "../segment/names.ts";
 import type { Body } from "../segment/body_writer.ts";
 import type { SegmentWriter } from "../segment/segment_writer.ts";
-import type { Clock, MaybePromise, Vfs, VfsFile } from "../vfs.ts";
+import type { Clock, MaybePromise, VfsFile } from "../vfs.ts";
 import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
 import { Ownership } from "./ownership.ts";
-import { takenOverError } from "./refusals.ts";
 import { continueSegment, createSegment, syncSegment } from "./segment_files.ts";
+import { ShardState, type ShardStateOptions } from "./shard_state.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
 
 /** What a committer is told when it is made. */
-export interface CommitterOptions {
-  readonly vfs: Vfs;
+export interface CommitterOptions extends ShardStateOptions {
   readonly clock: Clock;
-  readonly directory: string;
-  readonly logId: Uint8Array;
-  readonly shard: number;
   readonly instance: InstanceIds;
   readonly segmentBytes: number;
   readonly maxUnsyncedBytes: number;
   readonly writeMode: WriteModeChoice;
-  /** The state as found, or as it will be; its epoch is the one before this opening's. */
-  readonly state: State;
-  /** The highest epoch that may stand in the state's file before this opening begins to write. */
-  readonly stateEpoch: number;
-  /** Epoch of the batches of this opening. */
-  readonly epoch: number;
   /** Where good data ends; its segment exists unless the shard holds no file. */
   readonly end: End;
   readonly synced: End;
@@ -55,11 +44,11 @@ export class Committer {
   synced: End;
   /** Something was written in this opening. */
   begun = false;
+  readonly state: ShardState;
   readonly #options: CommitterOptions;
   readonly #background: BackgroundSyncs;
   #segment: SegmentWriter | undefined = undefined;
   #anchor: SlotFile | undefined = undefined;
-  #state: SlotFile | undefined = undefined;
   /** Resolves once the segment's second handle is there, or refused. */
   #openingDirect: Promise<void> | undefined = undefined;
   readonly #ownership: Ownership;
@@ -68,6 +57,7 @@ export class Committer {
     this.#options = options;
     this.#background = new BackgroundSyncs(options.vfs, options.directory, options.maxUnsyncedBytes);
     this.written = options.end;
+    this.state = new ShardState(options);
     this.synced = options.synced;
     this.#ownership = new Ownership(options.clock, options.shard);
   }
@@ -96,7 +86,7 @@ export class Committer {
 
   /** Fails where another writer has come: asked before bytes go out, and again before they are made known. */
   checkOwner(): Promise<void> | undefined {
-    return this.#ownership.check(this.#state);
+    return this.#ownership.check(this.state.file);
   }
 
   /**
@@ -164,6 +154,11 @@ export class Committer {
     published();
   }
 
+  /** Where the shard's files are and whose they are. */
+  get place(): Pick<CommitterOptions, "vfs" | "directory" | "logId"> {
+    return this.#options;
+  }
+
   /** True where closing has something to make durable or to mark. */
   get needsClose(): boolean {
     return this.begun || (this.#options.segmentExists && this.#options.state.clean === undefined);
@@ -185,9 +180,7 @@ export class Committer {
   async close(): Promise<void> {
     await this.begin();
     await this.sync();
-    const { epoch, state } = this.#options;
-    await this.#state!.write(epoch, (slot) => fillState(slot, { ...state, clean: this.written }));
-    await this.#state!.sync();
+    await this.state.save(this.written);
     await this.free();
   }
 
@@ -196,18 +189,30 @@ export class Committer {
     if (!this.begun) await this.#begin();
   }
 
+  /** Writes a new log start, of which everything in front is synced. `state.syncStart` makes it durable beside the next commits. */
+  async writeStart(offset: number): Promise<void> {
+    await this.begin();
+    await this.checkOwner();
+    await this.state.writeStart(offset);
+  }
+
+  /** Files were removed: the next sync of the directory makes that durable, too. */
+  entriesChanged(): void {
+    this.#background.isDirectoryDirty = true;
+  }
+
   /** Frees the files as they are. Failures are of no interest any more. */
   async free(): Promise<void> {
     await this.#background.finished();
     await this.#openingDirect;
-    for (const file of [this.#segment, this.#anchor, this.#state]) {
+    for (const file of [this.#segment, this.#anchor, this.state]) {
       try {
         await file?.close();
       } catch {
         // Closing makes nothing durable and loses nothing.
       }
     }
-    this.#segment = this.#anchor = this.#state = undefined;
+    this.#segment = this.#anchor = undefined;
   }
 
   /**
@@ -215,12 +220,10 @@ export class Committer {
    * is gone.
    */
   async #begin(): Promise<void> {
-    const { vfs, directory, logId, shard, state, epoch, end, unsyncedSegments } = this.#options;
-    this.#state = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
-    if (this.#state.epochFound > this.#options.stateEpoch) throw takenOverError(shard);
+    const { vfs, directory, logId, shard, end, unsyncedSegments } = this.#options;
+    await this.state.open();
     for (const base of unsyncedSegments) await syncSegment(vfs, directory, base);
-    await this.#state.write(epoch, (slot) => fillState(slot, { ...state, clean: undefined }));
-    await this.#state.sync();
+    await this.state.save(undefined);
     await this.#background.syncDirectory();
     this.#anchor = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
     this.synced = this.written;

@@ -5,6 +5,7 @@
  */
 import type { LogError } from "../errors.ts";
 import type { Limits, Rung } from "../options.ts";
+import type { RetentionPolicy } from "../retention/retention_options.ts";
 import type { Clock } from "../vfs.ts";
 import type { Budget } from "./budget.ts";
 
@@ -18,10 +19,10 @@ export interface Flushable {
 /** What a shard needs of its log. */
 export interface ShardContext {
   readonly id: number;
-  readonly earliest: number;
   readonly epoch: number;
   readonly limits: Limits;
   readonly durability: Rung;
+  readonly retention: RetentionPolicy;
   readonly clock: Clock;
   readonly budget: Budget;
   /** Asks the log's one timer to call {@linkcode Flushable.requestFlush} in time. */

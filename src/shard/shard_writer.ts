@@ -8,6 +8,7 @@ import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch
 import { validateBlobHeader } from "../batch/validate.ts";
 import { asLogError, type LogError } from "../errors.ts";
 import type { Rung, SignalOptions } from "../options.ts";
+import type { SegmentKeeper } from "../retention/segment_keeper.ts";
 import { Announcements } from "./announcements.ts";
 import { AppendBuffer } from "./append_buffer.ts";
 import { CommitLoop } from "./commit_loop.ts";
@@ -18,12 +19,12 @@ import { ShardSharing, type SharingContext } from "./shard_sharing.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
 import { Triggers } from "./triggers.ts";
+import { Trimming } from "./trimming.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** The one implementation of {@linkcode Shard} that writes. */
 export class ShardWriter implements Shard, Flushable {
   readonly id: number;
-  readonly earliest: number;
   readonly #context: ShardContext;
   readonly #triggers: Triggers;
   readonly #committer: Committer;
@@ -32,6 +33,7 @@ export class ShardWriter implements Shard, Flushable {
   readonly #waiting = new Announcements();
   readonly #room: Room;
   readonly #loop: CommitLoop;
+  readonly #trimming: Trimming;
   #state: ShardState = "open";
   /** Set: nothing is taken any more, and this is why. What was taken before goes on while the state is open. */
   #refusal: LogError | undefined = undefined;
@@ -41,7 +43,6 @@ export class ShardWriter implements Shard, Flushable {
 
   constructor(context: ShardContext, committer: Committer) {
     this.id = context.id;
-    this.earliest = context.earliest;
     this.#context = context;
     this.#triggers = new Triggers(context.limits);
     this.#committer = committer;
@@ -52,6 +53,17 @@ export class ShardWriter implements Shard, Flushable {
     const queue = new WriteQueue(this.#buffer, committer, flushBytes);
     const failed = (error: unknown): void => this.#poison(error);
     this.#loop = new CommitLoop(this, failed, committer, queue, this.#room, this.#waiting);
+    this.#trimming = new Trimming(this, context, committer, this.#loop);
+    this.onChange(this.keeper.committed);
+  }
+
+  get earliest(): number {
+    return this.#committer.state.logStart;
+  }
+
+  /** Drops what lies below the log start, and what retention does not keep. */
+  get keeper(): SegmentKeeper {
+    return this.#trimming.keeper;
   }
 
   get nextOffset(): number {
@@ -169,6 +181,10 @@ export class ShardWriter implements Shard, Flushable {
     if (this.written < this.#loop.flushTarget || this.synced < this.#loop.syncTarget) this.#kick();
   };
 
+  trimBefore(offset: number): Promise<number> {
+    return this.#trimming.before(offset);
+  }
+
   /** Calls `listener` after every commit and when the shard stops, until the answer is called. */
   onChange(listener: () => void): () => void {
     return this.#waiting.onChange(listener);
@@ -186,6 +202,7 @@ export class ShardWriter implements Shard, Flushable {
       // Nothing is taken from here on, while what was taken is still written.
       this.#refusal = closed;
       try {
+        await this.keeper.stop();
         this.requestFlush();
         await this.#waiting.sharing?.close();
         this.requestFlush();
@@ -232,6 +249,15 @@ export class ShardWriter implements Shard, Flushable {
 
   #kick(): void {
     if (this.#state === "open") this.#loop.kick();
+  }
+
+  /** Why nothing may be begun any more. */
+  get refusal(): LogError | undefined {
+    return this.#refusal;
+  }
+
+  failed(cause: unknown): void {
+    if (this.#state === "open") this.#poison(cause);
   }
 
   #poison(cause: unknown): void {
