@@ -226,9 +226,8 @@ export class ShardBatches {
   async #atLimit(scanner: BatchScanner): Promise<boolean> {
     const { view } = this;
     // Of the time of the limit: meanwhile the segment may have grown, and another one begun.
-    const { segment, position } = view.publication.end;
-    // Its name may be gone already.
-    const limit = this.#base === segment ? position : await this.#file!.size();
+    const { segment } = view.publication.end;
+    const limit = await view.limit(this.#base, this.#file);
     if (limit > scanner.end) {
       scanner.extend(limit);
       return true;

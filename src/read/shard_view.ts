@@ -10,7 +10,7 @@ import { firstKept } from "../segment/log_start.ts";
 import { indexPath, logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
 import type { Publication } from "../shard/publication.ts";
-import type { Vfs } from "../vfs.ts";
+import type { Vfs, VfsFile } from "../vfs.ts";
 
 /** Indexes of finished segments that are kept in memory for each shard. */
 const MAX_LOADED_INDEXES = 32;
@@ -70,10 +70,15 @@ export class ShardView {
     return bases[i];
   }
 
-  /** Where readable data of a segment ends in its `.log`. */
-  async limit(base: number): Promise<number> {
+  /**
+   * Where readable data of a segment ends in its `.log`.
+   *
+   * @param held The file, where the caller has it open: its name may be gone by now.
+   */
+  async limit(base: number, held?: VfsFile): Promise<number> {
     const end = this.publication.end;
     if (base === end.segment) return end.position;
+    if (held !== undefined) return await held.size();
     const file = await this.vfs.open(logPath(this.directory, base), "read");
     try {
       return await file.size();
