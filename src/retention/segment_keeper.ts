@@ -167,14 +167,10 @@ export class SegmentKeeper {
       const bytes = i < kept.length - 1 ? await this.#facts.bytes(base) : base === end.segment ? end.position : 0;
       segments.push({ base, bytes });
     }
-    const count = beyondLimits(segments, end.nextOffset, this.#policy, droppable);
-    for (let i = 0; i < count; i++) {
-      if (!await this.#drop(kept[i], kept[i + 1])) return;
-    }
+    let count = beyondLimits(segments, end.nextOffset, this.#policy, droppable);
     // One a check, however many are due: a clock that jumped must not empty the log.
-    if (count < droppable && await this.#isOld(kept[count], kept[count + 1])) {
-      await this.#drop(kept[count], kept[count + 1]);
-    }
+    if (count === 0 && droppable > 0 && await this.#isOld(kept[0], kept[1])) count = 1;
+    await this.#drop(kept.slice(0, count + 1));
     // What is finished grows old by itself, and what is not durable yet will be.
     if (kept.length > 1 && (this.#policy.maxAgeMs < Infinity || droppable < kept.length - 1)) this.#isPostponed = true;
   }
@@ -205,14 +201,18 @@ export class SegmentKeeper {
     return isTooOld(maxTimestamp, await this.#facts.modified(base), this.#clock.now(), maxAgeMs);
   }
 
-  /** Drops a segment that is kept so far: `beforeDrop`, log start, files. False where it stays. */
-  async #drop(base: number, nextOffset: number): Promise<boolean> {
-    const segment = await this.#describe(base, nextOffset);
-    if (!await this.#isReleased(segment)) return false;
-    if (this.#isStopped) return false;
-    await this.#shard.moveStart(nextOffset);
-    await this.#remove(segment);
-    return true;
+  /** Drops the segments in front of the last one of `bases`, as far as they may go: `beforeDrop`, log start, files. */
+  async #drop(bases: readonly number[]): Promise<void> {
+    const released: DroppedSegment[] = [];
+    for (let i = 0; i + 1 < bases.length; i++) {
+      const segment = await this.#describe(bases[i], bases[i + 1]);
+      if (!await this.#isReleased(segment)) break;
+      released.push(segment);
+    }
+    const last = released[released.length - 1];
+    if (last === undefined || this.#isStopped) return;
+    await this.#shard.moveStart(last.nextOffset);
+    for (const segment of released) await this.#remove(segment);
   }
 
   /** Shows a segment to `beforeDrop`. False where it has to stay. */

@@ -103,7 +103,7 @@ export class CommitLoop {
           await this.#committer.begin();
           await this.#committer.sync();
           this.#waiting.synced(this.synced);
-        } else if (this.written >= this.flushTarget) {
+        } else if (this.written >= this.flushTarget && this.#jobs.length === 0) {
           if (!this.#room.isAwaited || this.written === this.#shard.nextOffset) break;
           // Who waits for room waits for what is taken and not yet asked to be written, too.
           this.#shard.requestFlush();

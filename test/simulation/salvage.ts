@@ -30,8 +30,13 @@ export async function checkSalvage(
       shard.nextOffset <= end,
       () => `shard ${model.id} ends at ${shard.nextOffset}, its history at ${end}`,
     );
+    // A sync that never took place may be that of a log start.
+    if (sim.settings.profile === "lying") model.start = Math.min(model.start, shard.earliest);
     if (shard.state !== "open" || readable < shard.nextOffset) isUsable = false;
-    else model.forget(shard.nextOffset);
+    else {
+      model.forget(shard.nextOffset);
+      model.begins(shard.earliest);
+    }
   }
   return isUsable;
 }
@@ -40,9 +45,16 @@ export async function checkSalvage(
 async function readWhatIsThere(sim: Simulation, model: ShardModel): Promise<number> {
   let gaps = 0;
   const options = { shard: model.id, onCorrupt: "skip", onGap: () => gaps++ } as const;
-  const records: LogRecord[] | undefined = await sim.result(sim.readAll(sim.log!, options), "reading past damage");
-  let last = -1;
   let end = 0;
+  let records: LogRecord[] | undefined;
+  // Retention may be faster than the reader.
+  for (let left = 20; left > 0 && (records === undefined || end < sim.shard(model.id).earliest); left--) {
+    end = sim.shard(model.id).earliest;
+    gaps = 0;
+    records = await sim.read(sim.readAll(sim.log!, options), "reading past damage");
+  }
+  let last = -1;
+  if (records?.length) end = Math.max(end, records[0].offset);
   for (const record of records ?? []) {
     ensure(record.offset > last, () => `shard ${model.id} gave offset ${record.offset} behind ${last}`);
     if (gaps > 0 && model.wasThere(record)) sim.tally.add("reading: records of before a loss");

@@ -8,6 +8,7 @@ import {
   seededRandom,
 } from "../../adapters/memory.ts";
 import type { OpenOptions } from "../../src/options.ts";
+import type { RetentionOptions } from "../../src/retention/retention_options.ts";
 
 /**
  * What goes wrong. `crashes`: the process ends, the power goes. `errors`: reads, writes and syncs fail too, and say so.
@@ -123,6 +124,7 @@ function drawFaults(profile: "errors" | "lying", random: SeededRandom): SeededFa
 
 function drawOptions(shards: number, random: SeededRandom): OpenOptions {
   const tight = random.chance(0.15);
+  const limited = random.chance(0.2);
   return {
     shards,
     durability: random.pick(["os", "os", "disk"]),
@@ -131,6 +133,15 @@ function drawOptions(shards: number, random: SeededRandom): OpenOptions {
     flushBytes: random.pick([100, 200, 600, 2000]),
     batchBytes: 200 + random.below(300),
     segmentBytes: 1024 + random.below(random.pick([1024, 8192, 16_384])),
+    ...(limited ? { retention: drawRetention(random) } : {}),
     ...(tight ? { maxBufferPerShard: 8192, maxBufferBytes: random.pick([8192, 16_384]) } : {}),
+  };
+}
+
+function drawRetention(random: SeededRandom): RetentionOptions {
+  return {
+    ...(random.chance(0.6) ? { maxBytes: 1 + random.below(6000) } : { maxRecords: 1 + random.below(60) }),
+    ...(random.chance(0.3) ? { maxAgeMs: 1 + random.below(500) } : {}),
+    checkIntervalMs: 10 + random.below(100),
   };
 }
