@@ -130,7 +130,8 @@ async function trim(sim: Simulation): Promise<void> {
   const trimmed = (start: number | undefined): void => {
     if (start === undefined) return;
     ensure(start >= offset, () => `shard ${shard.id} was trimmed before ${offset} and begins at ${start}`);
-    model.begins(start);
+    // Meanwhile it may have gone further.
+    model.begins(Math.max(start, model.start));
     model.acknowledge(start, start);
   };
   const promise = shard.trimBefore(offset).catch((error: unknown) => {

@@ -54,7 +54,6 @@ async function readWhatIsThere(sim: Simulation, model: ShardModel): Promise<numb
     records = await sim.read(sim.readAll(sim.log!, options), "reading past damage");
   }
   let last = -1;
-  if (records?.length) end = Math.max(end, records[0].offset);
   for (const record of records ?? []) {
     ensure(record.offset > last, () => `shard ${model.id} gave offset ${record.offset} behind ${last}`);
     if (gaps > 0 && model.wasThere(record)) sim.tally.add("reading: records of before a loss");
