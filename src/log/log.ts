@@ -111,8 +111,18 @@ export class EmbeddedLog implements Log {
 
   user(key: BytesInput): UserStream {
     const bytes = bytesOf(key);
-    const view = this.#views[this.#shardOf(key).id];
-    return new ScannedUserStream(view, bytes, this.#parts.engine.codecs, () => this.#assertOpen());
+    const { id } = this.#shardOf(key);
+    const { trimOf } = this.#parts.opened[id];
+    const assertOpen = (): void => this.#assertOpen();
+    return new ScannedUserStream(this.#views[id], bytes, this.#parts.engine.codecs, assertOpen, () => trimOf(bytes));
+  }
+
+  async trimUser(key: BytesInput, offset: number): Promise<void> {
+    this.#assertOpen();
+    const shard = this.#shardOf(key);
+    if (shard instanceof ShardWriter) await shard.trimUser(bytesOf(key), offset);
+    // It refuses with its reason.
+    else await shard.trimBefore();
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {

@@ -17,13 +17,14 @@ import { repair } from "../recovery/repair.ts";
 import { restoreIndex } from "../recovery/restore_index.ts";
 import { knownRows } from "../recovery/known_rows.ts";
 import { indexPath } from "../segment/names.ts";
+import { UserTrims } from "../retention/user_trims.ts";
 import { Committer } from "../shard/committer.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { type MaybePromise, type Vfs, VfsError } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
 /** How often a reader looks before it believes that a shard is damaged. */
@@ -60,6 +61,8 @@ export interface OpenedShard {
   readonly remote: AnchorPublication | undefined;
   /** Segments below the log start of which there still are files, of a trim that was interrupted. */
   readonly dropped?: readonly number[];
+  /** The user's records below the answer are hidden. */
+  readonly trimOf: (key: Uint8Array) => MaybePromise<number>;
 }
 
 /**
@@ -72,7 +75,7 @@ export async function openShardForWriting(
   place: ShardPlace,
   acceptDataLoss: boolean,
   writeMode: WriteModeChoice,
-  context: Omit<ShardContext, "id" | "epoch">,
+  context: Omit<ShardContext, "id" | "epoch" | "trims">,
 ): Promise<OpenedShard> {
   const { vfs, clock } = engine;
   const started = clock.monotonic();
@@ -84,6 +87,14 @@ export async function openShardForWriting(
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
   const holes = inventory.state?.holes ?? false;
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
+  const trims = new UserTrims(vfs, place.directory, { logId: place.logId, shard: place.id });
+  if (inventory.hasTrims) {
+    await trims.load();
+    await trims.clamp(end.nextOffset, async (from, to) => {
+      await vfs.rename(from, to);
+      await vfs.syncDirectory(place.directory);
+    });
+  }
   const epoch = analysis.epoch + 1;
   const committer = new Committer({
     vfs,
@@ -110,7 +121,7 @@ export async function openShardForWriting(
     segmentExists,
     unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
-  const shard = new ShardWriter({ ...context, id: place.id, epoch }, committer);
+  const shard = new ShardWriter({ ...context, id: place.id, epoch, trims }, committer);
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
   return {
     shard,
@@ -118,6 +129,7 @@ export async function openShardForWriting(
     report: reportOf(place.id, analysis, keptAside, clock.monotonic() - started),
     remote: undefined,
     dropped: inventory.dropped,
+    trimOf: (key) => trims.trimOf(key),
   };
 }
 
@@ -213,7 +225,13 @@ async function openReadOnly(
     end,
   );
   const holes = inventory.state?.holes ?? false;
+  const trims = new UserTrims(vfs, directory, { logId, shard: id });
   return {
+    // Somebody else may write it at any time.
+    trimOf: async (key) => {
+      await trims.load();
+      return trims.trimOf(key);
+    },
     shard: new ReadOnlyShard(id, publication, analysis.synced.nextOffset, reason),
     view: new ShardView(vfs, directory, logId, id, holes, publication),
     report: reportOf(id, analysis, undefined, clock.monotonic() - started),

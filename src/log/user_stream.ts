@@ -9,6 +9,7 @@ import { RecordReader } from "../read/reader.ts";
 import type { ShardCursor } from "../read/shard_cursor.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogRecord } from "../read/stored_record.ts";
+import type { MaybePromise } from "../vfs.ts";
 import type { UserReadOptions, UserStream } from "./log_types.ts";
 
 /** Reads a shard and keeps what has the key. */
@@ -17,12 +18,21 @@ export class ScannedUserStream implements UserStream {
   readonly #key: Uint8Array;
   readonly #codecs: Codecs;
   readonly #assertOpen: () => void;
+  readonly #trimOf: () => MaybePromise<number>;
 
-  constructor(view: ShardView, key: Uint8Array, codecs: Codecs, assertOpen: () => void) {
+  /** @param trimOf The user's records below the answer are hidden. */
+  constructor(
+    view: ShardView,
+    key: Uint8Array,
+    codecs: Codecs,
+    assertOpen: () => void,
+    trimOf: () => MaybePromise<number>,
+  ) {
     this.#view = view;
     this.#key = key;
     this.#codecs = codecs;
     this.#assertOpen = assertOpen;
+    this.#trimOf = trimOf;
   }
 
   read(options: UserReadOptions = {}): AsyncIterableIterator<LogRecord> {
@@ -55,7 +65,15 @@ export class ScannedUserStream implements UserStream {
     const matches = (cursor: ShardCursor): boolean => this.#matches(cursor);
     return new RecordReader([this.#view], options, this.#codecs, {
       matches,
-      ...(findStart === undefined ? {} : { findStart }),
+      findStart: async () => {
+        const trim = await this.#trimOf();
+        const known = await findStart?.();
+        const from = known ?? (options.from as number | undefined);
+        const { earliest, end } = this.#view.publication;
+        // An offset that is gone is told as such.
+        const isSeen = trim <= earliest || (from !== undefined && (from >= trim || from < earliest));
+        return isSeen ? known : Math.min(trim, end.nextOffset);
+      },
     });
   }
 

@@ -39,7 +39,7 @@ export async function findStarts(
   views: readonly ShardView[],
   options: ReadOptions,
   codecs: Codecs,
-  found: (i: number) => MaybePromise<number> | undefined,
+  found: (i: number) => MaybePromise<number | undefined>,
 ): Promise<Opening> {
   const { from, last, onCorrupt } = options;
   const starts: CursorStart[] = [];

@@ -26,7 +26,7 @@ export interface Narrowing {
   /** Which records count at all. */
   readonly matches: (cursor: ShardCursor) => boolean;
   /** Finds the first offset when the reader takes its first step, instead of `from`. */
-  readonly findStart?: () => Promise<number>;
+  readonly findStart?: () => Promise<number | undefined>;
 }
 
 /** The iterator behind `log.read`. */
@@ -165,7 +165,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
 
   async #open(): Promise<ShardCursor[]> {
     const { onCorrupt, onGap } = this.#options;
-    const known = (i: number): MaybePromise<number> | undefined => this.#latest?.[i] ?? this.#narrowing?.findStart?.();
+    const known = (i: number): MaybePromise<number | undefined> => this.#latest?.[i] ?? this.#narrowing?.findStart?.();
     const { starts, surplus } = await findStarts(this.#views, this.#options, this.#codecs, known);
     this.#skip = surplus;
     const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;

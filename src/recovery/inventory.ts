@@ -6,6 +6,7 @@
 import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
 import { newestSlot, readSlotFile } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { TRIMS_NAME } from "../anchor/trims_file.ts";
 import { firstKept } from "../segment/log_start.ts";
 import { indexBases, logPath, segmentBases } from "../segment/names.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
@@ -36,6 +37,8 @@ export interface Inventory {
   readonly isStateSuspect: boolean;
   /** An explicit repair was interrupted: files are half the old ones and half the new ones. */
   readonly isRepairing: boolean;
+  /** Records of some users are hidden. */
+  readonly hasTrims: boolean;
 }
 
 /**
@@ -83,6 +86,7 @@ export async function takeInventory(
     state,
     anchor,
     isStateSuspect: state !== undefined && slotFileFault(stateSlots, stateIdentity(logId, shard)) !== undefined,
+    hasTrims: entries.some((entry) => entry.name === TRIMS_NAME),
     isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
   };
 }

@@ -196,6 +196,19 @@ export class Committer {
     await this.state.writeStart(offset);
   }
 
+  /** Puts a file that is synced in the place of another one, durably. Answers why it was not renamed; nothing has changed then. */
+  async replace(from: string, to: string): Promise<unknown> {
+    await this.begin();
+    await this.checkOwner();
+    try {
+      await this.#options.vfs.rename(from, to);
+    } catch (error) {
+      return error;
+    }
+    await this.#background.syncDirectory();
+    return undefined;
+  }
+
   /** Files were removed: the next sync of the directory makes that durable, too. */
   entriesChanged(): void {
     this.#background.isDirectoryDirty = true;

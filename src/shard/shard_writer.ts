@@ -185,6 +185,11 @@ export class ShardWriter implements Shard, Flushable {
     return this.#trimming.before(offset);
   }
 
+  /** Hides a user's records below `offset`. */
+  trimUser(key: Uint8Array, offset: number): Promise<void> {
+    return this.#trimming.user(key, offset);
+  }
+
   /** Calls `listener` after every commit and when the shard stops, until the answer is called. */
   onChange(listener: () => void): () => void {
     return this.#waiting.onChange(listener);

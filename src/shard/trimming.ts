@@ -8,6 +8,7 @@ import type { LogError } from "../errors.ts";
 import type { Rung } from "../options.ts";
 import { SegmentKeeper } from "../retention/segment_keeper.ts";
 import type { CommitLoop } from "./commit_loop.ts";
+import type { UserTrims } from "../retention/user_trims.ts";
 import type { Committer } from "./committer.ts";
 import type { ShardContext } from "./shard_context.ts";
 
@@ -34,17 +35,19 @@ export class Trimming {
   readonly #shard: TrimmedShard;
   readonly #committer: Committer;
   readonly #loop: CommitLoop;
+  readonly #trims: UserTrims;
   #last: Promise<void> = Promise.resolve();
 
   constructor(
     shard: TrimmedShard,
-    { clock, retention }: Pick<ShardContext, "clock" | "retention">,
+    { clock, retention, trims }: Pick<ShardContext, "clock" | "retention" | "trims">,
     committer: Committer,
     loop: CommitLoop,
   ) {
     this.#shard = shard;
     this.#committer = committer;
     this.#loop = loop;
+    this.#trims = trims;
     const { vfs, directory, logId } = committer.place;
     this.keeper = new SegmentKeeper(vfs, clock, directory, logId, {
       id: shard.id,
@@ -65,23 +68,43 @@ export class Trimming {
   /** See {@linkcode Shard.trimBefore}. */
   async before(offset: number): Promise<number> {
     const shard = this.#shard;
-    if (!(Number.isSafeInteger(offset) && offset >= 0 && offset <= shard.nextOffset)) {
-      throw new RangeError(
-        `Cannot trim shard ${shard.id} before offset ${
-          String(offset)
-        }: give a whole number from 0 to ${shard.nextOffset}, ` +
-          "its end",
-      );
-    }
-    if (shard.refusal !== undefined) throw shard.refusal;
+    await this.#reached(offset, shard.earliest);
     if (offset > shard.earliest) {
-      // Records that a power loss takes would give their offsets, below the log start, to others.
-      if (offset > shard.written) shard.requestFlush();
-      await shard.acknowledged(offset - 1, "disk");
       await this.moveStart(offset);
       await this.keeper.startMoved();
     }
     return shard.earliest;
+  }
+
+  /** Hides a user's records below `offset`. */
+  async user(key: Uint8Array, offset: number): Promise<void> {
+    const committer = this.#committer;
+    const trims = this.#trims;
+    const floor = Math.max(trims.trimOf(key), this.#shard.earliest);
+    await this.#reached(offset, floor);
+    if (offset <= floor) return;
+    await trims.trim(key, offset, () => committer.state.logStart, async (from, to) => {
+      let refused: unknown;
+      await this.#between(async () => {
+        refused = await committer.replace(from, to);
+      });
+      if (refused !== undefined) throw refused;
+    });
+  }
+
+  /** Checks an offset, and syncs what is in front of it: an offset that a power loss frees is given to another record. */
+  async #reached(offset: number, known: number): Promise<void> {
+    const shard = this.#shard;
+    const { id, nextOffset } = shard;
+    if (!(Number.isSafeInteger(offset) && offset >= 0 && offset <= nextOffset)) {
+      throw new RangeError(
+        `Cannot trim shard ${id} before offset ${String(offset)}: give a whole number from 0 to ${nextOffset}, its end`,
+      );
+    }
+    if (shard.refusal !== undefined) throw shard.refusal;
+    if (offset <= known) return;
+    if (offset > shard.written) shard.requestFlush();
+    await shard.acknowledged(offset - 1, "disk");
   }
 
   /** Moves the log start up to `offset`, durably. Everything in front of it is synced already. */

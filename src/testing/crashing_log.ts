@@ -77,6 +77,10 @@ export class CrashingLog implements MemoryLog {
     return new CrashingUserStream(this.#log.user(key), this.#life);
   }
 
+  trimUser(key: BytesInput, offset: number): Promise<void> {
+    return this.#life.guard(() => this.#log.trimUser(key, offset));
+  }
+
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord> {
     this.#life.assertAlive();
     return new CrashingReader(this.#log.read(options), this.#life);
