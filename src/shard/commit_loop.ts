@@ -87,6 +87,8 @@ export class CommitLoop {
         for (let job = this.#jobs[0]; job !== undefined; job = this.#jobs[0]) {
           await job.run();
           this.#jobs.shift();
+          // The first step of an opening syncs what it found.
+          this.#waiting.synced(this.synced);
           job.resolve();
         }
         if (this.written < this.flushTarget) {

@@ -189,7 +189,7 @@ export class Committer {
     if (!this.begun) await this.#begin();
   }
 
-  /** Writes a new log start, of which everything in front is synced. `state.syncStart` makes it durable beside the next commits. */
+  /** Writes a new log start, of which everything in front is synced. `state.startSynced` says when it is durable. */
   async writeStart(offset: number): Promise<void> {
     await this.begin();
     await this.checkOwner();

@@ -23,7 +23,7 @@ export interface ShardStateOptions {
   readonly epoch: number;
 }
 
-/** One call at a time, but for {@linkcode ShardState.syncStart}. */
+/** One call at a time. */
 export class ShardState {
   /** Offsets below it are gone for good; durably so. */
   logStart: number;
@@ -52,18 +52,20 @@ export class ShardState {
     await this.file!.sync();
   }
 
-  /** Writes a new log start. Nothing is removed before {@linkcode ShardState.syncStart} has made it durable. */
+  /**
+   * Writes a new log start and begins to sync it. Nothing is removed before {@linkcode ShardState.startSynced}. Until then nothing else
+   * is written: a slot that is not durable must not be the only one beside the slot that is rewritten.
+   */
   async writeStart(offset: number): Promise<void> {
     await this.#startSynced;
     await this.#write(offset, undefined);
+    this.#startSynced = this.#syncStart(offset);
+    this.#startSynced.catch(() => {});
   }
 
-  /** Makes a log start durable that was just written. Runs beside the commits. */
-  syncStart(offset: number): Promise<void> {
-    const synced = this.#syncStart(offset);
-    this.#startSynced = synced;
-    synced.catch(() => {});
-    return synced;
+  /** Settles with the sync of the log start that was written last. Commits go on meanwhile. */
+  get startSynced(): Promise<void> {
+    return this.#startSynced;
   }
 
   async close(): Promise<void> {

@@ -117,16 +117,19 @@ export class Trimming {
   async #move(offset: number): Promise<void> {
     const committer = this.#committer;
     if (offset <= committer.state.logStart) return;
-    await this.#between(() => committer.writeStart(offset));
+    await this.#write(offset);
+    // Into the other slot, too: one that rots must not bring an old log start back.
+    await this.#write(offset);
+  }
+
+  async #write(offset: number): Promise<void> {
+    await this.#between(() => this.#committer.writeStart(offset));
     try {
-      // Commits go on meanwhile.
-      await committer.state.syncStart(offset);
+      await this.#committer.state.startSynced;
     } catch (error) {
       this.#shard.failed(error);
       throw this.#shard.refusal ?? error;
     }
-    // Into the other slot, too: one that rots must not bring an old log start back. Needs no sync of its own.
-    if (this.#shard.refusal === undefined) await this.#between(() => committer.writeStart(offset));
   }
 
   async #between(run: () => Promise<void>): Promise<void> {
