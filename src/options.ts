@@ -80,6 +80,16 @@ export interface OpenOptions extends SignalOptions {
   directIo?: DirectIo;
   /** Which records the log drops by itself. @default {none} */
   retention?: RetentionOptions;
+  /**
+   * Appends are refused with `DISK_FULL` while the file system has fewer free bytes than this and what is taken but not written yet, and go
+   * on by themselves once it has; `shard.writable()` waits for that. So the disk is never full for a write, which would end the
+   * shard until it is opened again. Looked at once a second while records are written, and after each sixteenth of it, 64 KiB to
+   * 16 MiB; a program that fills the disk faster may still win. Producers in other threads are not held back. On Deno it needs
+   * `--allow-sys=statfs`. 0: off.
+   *
+   * @default {0}
+   */
+  minFreeBytes?: number;
   /** Reads only: takes no lock, writes nothing, works beside a writer in another process. @default {false} */
   readOnly?: boolean;
   /** Opens although acknowledged data is not there any more; what is left is kept. @default {false} */
@@ -122,6 +132,7 @@ export interface Limits {
   readonly segmentBytes: number;
   readonly directIo: DirectIo;
   readonly maxUnsyncedBytes: number;
+  readonly minFreeBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -163,6 +174,7 @@ export function resolveLimits(options: OpenOptions): Limits {
   return {
     directIo,
     maxUnsyncedBytes,
+    minFreeBytes: whole("minFreeBytes", options.minFreeBytes, 0, 0, Number.MAX_SAFE_INTEGER),
     flushIntervalMs: interval,
     stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
     flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),

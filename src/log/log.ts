@@ -14,6 +14,7 @@ import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
+import type { SpaceGuard } from "../retention/space_guard.ts";
 import type { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
@@ -38,6 +39,8 @@ export interface LogParts {
   /** `undefined` where nothing can be written. */
   readonly producers?: Producers;
   readonly durability: Rung;
+  /** `undefined` where a full disk is not watched for. */
+  readonly space?: SpaceGuard | undefined;
 }
 
 const utf8 = new TextEncoder();
@@ -189,6 +192,7 @@ export class EmbeddedLog implements Log {
   }
 
   async #close(): Promise<void> {
+    this.#parts.space?.stop();
     const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
     this.#parts.timer?.stop();
     this.#parts.producers?.stop();

@@ -7,6 +7,7 @@ import { instanceIds } from "../anchor/anchor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import { resolveRetention, type RetentionPolicy } from "../retention/retention_options.ts";
+import { SpaceGuard } from "../retention/space_guard.ts";
 import type { Budget } from "../shard/budget.ts";
 import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
@@ -117,8 +118,12 @@ async function openForWriting(
     for (const { shard, dropped = [] } of opened) {
       if (shard instanceof ShardWriter) await shard.keeper.opened(dropped);
     }
+    const space = limits.minFreeBytes === 0
+      ? undefined
+      : new SpaceGuard(vfs, engine.clock, directory, limits.minFreeBytes, budget);
+    await space?.guard(opened.flatMap(({ shard }) => shard instanceof ShardWriter ? [shard] : []));
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
-    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability });
+    return new EmbeddedLog({ engine, directory, manifest, opened, timer, lock, producers, durability, space });
   } catch (error) {
     await lock.release();
     throw error;

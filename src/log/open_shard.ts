@@ -9,6 +9,7 @@ import { readSlotFile } from "../anchor/slot_file.ts";
 import { LogError } from "../errors.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import type { Engine } from "../options.ts";
+import { isGone } from "../read/retained.ts";
 import { ShardView } from "../read/shard_view.ts";
 import { analyse, type Analysis, type Verdict } from "../recovery/analyse.ts";
 import { lookForEnd } from "../recovery/hints.ts";
@@ -24,11 +25,13 @@ import { readOnlyError } from "../shard/refusals.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
-import { type MaybePromise, type Vfs, VfsError } from "../vfs.ts";
+import type { MaybePromise, Vfs } from "../vfs.ts";
 import { AnchorPublication, localPublication } from "./publications.ts";
 
 /** How often a reader looks before it believes that a shard is damaged. */
 const MAX_LOOKS = 3;
+/** How often it begins anew because a segment was dropped under it. */
+const MAX_DROPS = 16;
 
 /** What opening found in a shard. */
 export interface RecoveryReport {
@@ -150,6 +153,17 @@ export async function openShardForReading(
   place: ShardPlace,
   problem?: LogError,
 ): Promise<OpenedShard> {
+  for (let left = MAX_DROPS;; left--) {
+    try {
+      return await openOnce(engine, place, problem);
+    } catch (error) {
+      // A segment was dropped at this moment.
+      if (left === 1 || !isGone(error)) throw error;
+    }
+  }
+}
+
+async function openOnce(engine: Engine, place: ShardPlace, problem: LogError | undefined): Promise<OpenedShard> {
   const started = engine.clock.monotonic();
   const { inventory, found } = await lookBesideWriter(engine, place);
   if (problem !== undefined) {
@@ -171,15 +185,10 @@ async function lookBesideWriter(
   place: ShardPlace,
 ): Promise<{ inventory: Inventory; found: Analysis }> {
   for (let left = MAX_LOOKS;; left--) {
-    try {
-      const inventory = await takeInventory(vfs, place.directory, place.logId, place.id, "recent");
-      const found = await analyse(vfs, inventory, place.instance);
-      const isStill = found.problem === undefined && !await isPublishing(vfs, place, inventory);
-      if (isStill || left === 1) return { inventory, found };
-    } catch (error) {
-      // A segment that is dropped at this moment.
-      if (left === 1 || !(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
-    }
+    const inventory = await takeInventory(vfs, place.directory, place.logId, place.id, "recent");
+    const found = await analyse(vfs, inventory, place.instance);
+    const isStill = found.problem === undefined && !await isPublishing(vfs, place, inventory);
+    if (isStill || left === 1) return { inventory, found };
   }
 }
 

@@ -19,6 +19,7 @@ export class Room {
   readonly #waiters: OffsetWaiters = new OffsetWaiters();
   /** Cost of the last record that found no room; 0 once one did. */
   #refusedBytes = 0;
+  #isPaused = false;
 
   /** @param nudge Makes sure that what fills the buffer is on its way: called where there was no room. */
   constructor(shard: number, buffer: AppendBuffer, budget: Budget, maxBufferPerShard: number, nudge: () => void) {
@@ -57,7 +58,7 @@ export class Room {
     const { bytes } = this.#buffer;
     const { used, max } = this.#budget;
     const refused = this.#refusedBytes;
-    if (this.#buffer.isCrowded) return false;
+    if (this.#buffer.isCrowded || this.#isPaused) return false;
     return bytes * 2 < this.#max && used * 2 < max && bytes + refused <= this.#max && used + refused <= max;
   }
 
@@ -75,6 +76,12 @@ export class Room {
   wait(signal?: AbortSignal): Promise<void> {
     this.#budget.waiting.add(this.#offer);
     return this.#waiters.wait(0, signal);
+  }
+
+  /** There is no room for anything, until it is called with false. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.freed();
   }
 
   /** Memory was given back: whoever waits on any shard of the log is asked again. */

@@ -37,6 +37,8 @@ export class ShardWriter implements Shard, Flushable {
   #state: ShardState = "open";
   /** Set: nothing is taken any more, and this is why. What was taken before goes on while the state is open. */
   #refusal: LogError | undefined = undefined;
+  /** The same, or why nothing is taken for the moment: what an append asks. */
+  #barrier: LogError | undefined = undefined;
   /** The log's timer knows of this shard. */
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
@@ -104,7 +106,7 @@ export class ShardWriter implements Shard, Flushable {
   }
 
   #tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
-    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#barrier !== undefined) throw this.#barrier;
     const buffer = this.#buffer;
     buffer.lane.close(this.#triggers);
     this.#record.prepare(record, this.#context.clock);
@@ -117,7 +119,7 @@ export class ShardWriter implements Shard, Flushable {
   }
 
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
-    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#barrier !== undefined) throw this.#barrier;
     const offsets = validateBlobHeader(batch);
     this.#buffer.lane.close(this.#triggers);
     if (!this.#room.has(batch.length)) return BACKPRESSURE;
@@ -205,7 +207,7 @@ export class ShardWriter implements Shard, Flushable {
     if (this.#refusal === undefined) {
       const closed = closedError(this.id);
       // Nothing is taken from here on, while what was taken is still written.
-      this.#refusal = closed;
+      this.#refusal = this.#barrier = closed;
       try {
         await this.keeper.stop();
         this.requestFlush();
@@ -228,6 +230,13 @@ export class ShardWriter implements Shard, Flushable {
     }
     await this.#loop.done;
     await this.#committer.free();
+  }
+
+  /** Takes nothing for the moment and says why, or takes records again. What was taken is written. */
+  refuse(error: LogError | undefined): void {
+    this.#barrier = this.#refusal ?? error;
+    this.#buffer.lane.close(this.#triggers);
+    this.#room.pause(error !== undefined);
   }
 
   /** Makes sure that what fills the buffer is on its way. */
@@ -279,7 +288,7 @@ export class ShardWriter implements Shard, Flushable {
   /** Ends the shard's working life: `now` is what waiting callers get, `later` what later ones get. */
   #stop(state: "poisoned" | "closed", now: LogError, later: LogError = now): void {
     this.#state = state;
-    this.#refusal = later;
+    this.#refusal = this.#barrier = later;
     this.#buffer.discard();
     this.#record.release();
     this.#waiting.stop({ now, later });
