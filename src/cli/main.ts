@@ -25,6 +25,7 @@ import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 import { readCommand } from "./read.ts";
 import { repairCommand } from "./repair.ts";
+import { trimCommand } from "./trim.ts";
 import { verifyCommand } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -34,6 +35,7 @@ const COMMANDS: readonly Command[] = [
   infoCommand,
   verifyCommand,
   repairCommand,
+  trimCommand,
   dumpCommand,
   benchCommand,
   benchRoundsCommand,

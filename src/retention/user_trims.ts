@@ -14,7 +14,7 @@ import {
   TRIMS_NAME,
   type TrimsIdentity,
 } from "../anchor/trims_file.ts";
-import { LogError } from "../errors.ts";
+import { asLogError, LogError } from "../errors.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 
 /** Puts a file that is written and synced in the place of another, durably. */
@@ -127,8 +127,12 @@ export class UserTrims {
       );
     }
     const aside = `${this.#directory}/${TRIMS_ASIDE_NAME}`;
-    await this.#write(aside, encodeTrims(this.#identity, this.#generation + 1, marks));
-    await replace(aside, `${this.#directory}/${TRIMS_NAME}`);
+    try {
+      await this.#write(aside, encodeTrims(this.#identity, this.#generation + 1, marks));
+      await replace(aside, `${this.#directory}/${TRIMS_NAME}`);
+    } catch (error) {
+      throw asLogError(error, `trim a user in shard ${shard}`, { shard });
+    }
     this.#generation++;
     this.#marks = marks;
   }

@@ -250,8 +250,6 @@ const parts:
 const WHOLE = true;
 const waiting: Readonly<Record<string, Fault["comesWith"]>> = {
   "30": { feature: "stored positions of consumers", isWhole: WHOLE },
-  "43": { feature: "retention", isWhole: false },
-  "55": { feature: "retention", isWhole: WHOLE },
 };
 
 /** All of them. */
