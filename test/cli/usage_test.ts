@@ -6,7 +6,7 @@ import { crc32c } from "../../src/batch/crc32c.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { type Ending, run, temporaryLog } from "./program.ts";
 
-const COMMANDS = ["append", "read", "info", "verify", "repair", "dump", "bench"];
+const COMMANDS = ["append", "read", "info", "verify", "repair", "trim", "dump", "bench"];
 const LOG_FILE = `events-0/${"0".repeat(20)}.log`;
 
 /** One clear line, no stack, nothing on stdout. */
