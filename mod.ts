@@ -50,7 +50,7 @@ export type {
 } from "./src/log/idempotent_types.ts";
 export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserStream } from "./src/log/log_types.ts";
 export type { Guarantee } from "./src/log/guarantee.ts";
-export type { RecoveryReport } from "./src/log/open_shard.ts";
+export type { RecoveryReport } from "./src/log/opened_shard.ts";
 export type { ProducerOptions } from "./src/log/producers.ts";
 export type { ConsumerStats, LogStats, ShardStats, StatsCounts } from "./src/log/stats.ts";
 export { prometheusText } from "./src/log/stats_text.ts";
@@ -77,6 +77,7 @@ export { typed } from "./src/typed/typed.ts";
 export type { Latency, LatencyBucket } from "./src/telemetry/histogram.ts";
 export type { LogCall, Logger } from "./src/telemetry/logger.ts";
 export type { LastError } from "./src/telemetry/shard_telemetry.ts";
+export type { DroppedSegment, RetentionOptions } from "./src/retention/retention_options.ts";
 export { BACKPRESSURE, type Shard, type ShardState } from "./src/shard/shard_types.ts";
 export type {
   Clock,

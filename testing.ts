@@ -30,7 +30,7 @@ export type { ProducerHandle } from "./src/claims/handle.ts";
 export type { BytesInput, HeadersInput, RecordInput } from "./src/batch/record_input.ts";
 export { LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.ts";
 export type { Appended, AppendOptions, Log, RecordPlace, UserReadOptions, UserStream } from "./src/log/log_types.ts";
-export type { RecoveryReport } from "./src/log/open_shard.ts";
+export type { RecoveryReport } from "./src/log/opened_shard.ts";
 export type { ProducerOptions } from "./src/log/producers.ts";
 export type { DirectIo, OpenOptions, Rung, SignalOptions } from "./src/options.ts";
 export type { ReadOptions } from "./src/read/read_options.ts";

@@ -14,7 +14,7 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  statfsSync,
+  statfs,
   statSync,
   unlink,
   unlinkSync,
@@ -126,19 +126,30 @@ export class PosixVfs implements Vfs {
     return takeLock(this.#runtime.openLockDatabase, path, mode);
   }
 
+  modified(path: string): number {
+    return attempt("look at", path, () => lstatSync(path).mtimeMs);
+  }
+
+  async freeBytes(directory: string): Promise<number> {
+    // Deno would ask a question on the terminal.
+    if (!this.#runtime.maySeeSystem()) {
+      const message = `Cannot find out how much space ${directory} has: it is not permitted (deno: --allow-sys=statfs)`;
+      throw new VfsError("UNSUPPORTED", message, directory);
+    }
+    try {
+      const { bavail, bsize } = await promised<{ bavail: number; bsize: number }>((done) => statfs(directory, done));
+      return bavail * bsize;
+    } catch (error) {
+      throw vfsError("find the free space of", directory, error);
+    }
+  }
+
   instance(directory: string): Instance {
     return this.#runtime.maySeeSystem() ? instanceOf(directory) : { bootId: "", mountId: "" };
   }
 
   storage(directory: string): StorageInfo {
     return this.#runtime.maySeeSystem() ? storageOf(directory) : {};
-  }
-
-  freeBytes(directory: string): number {
-    return attempt("look for space in", directory, () => {
-      const { bavail, bsize } = statfsSync(directory);
-      return bavail * bsize;
-    });
   }
 
   link(from: string, to: string): void {

@@ -31,11 +31,22 @@ function now(): number {
   return time;
 }
 
+/** The process may end before this timer fires. Deno's timers are numbers. */
+function unreferenced(timer: unknown): unknown {
+  const { Deno } = globalThis as unknown as { Deno?: { unrefTimer(id: number): void } };
+  if (typeof timer === "number") Deno?.unrefTimer(timer);
+  else (timer as { unref?(): void }).unref?.();
+  return timer;
+}
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now,
   monotonic: () => performance.now(),
-  setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, LONGEST_DELAY_MS)),
+  setTimer: (callback, delayMs, idle) => {
+    const timer = setTimeout(callback, Math.min(delayMs, LONGEST_DELAY_MS));
+    return idle ? unreferenced(timer) : timer;
+  },
   clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 };
 

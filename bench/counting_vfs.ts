@@ -75,6 +75,14 @@ export class CountingVfs implements Vfs {
     return this.#inner.lock(path, mode);
   }
 
+  modified(path: string): MaybePromise<number> {
+    return this.#inner.modified(path);
+  }
+
+  freeBytes(directory: string): MaybePromise<number> {
+    return this.#inner.freeBytes(directory);
+  }
+
   instance(directory: string): MaybePromise<Instance> {
     return this.#inner.instance(directory);
   }

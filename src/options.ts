@@ -7,6 +7,7 @@ import type { Codecs } from "./batch/codecs.ts";
 import { HEADER_BYTES, MAX_SHARED_BATCH_BYTES } from "./batch/format.ts";
 import type { LogError } from "./errors.ts";
 import type { Logger } from "./telemetry/logger.ts";
+import type { RetentionOptions } from "./retention/retention_options.ts";
 import type { Clock, Random, Vfs } from "./vfs.ts";
 
 /**
@@ -100,6 +101,18 @@ export interface OpenOptions extends SignalOptions {
    * @default {67_108_864}
    */
   indexLagBytes?: number;
+  /** Which records the log drops by itself. @default {none} */
+  retention?: RetentionOptions;
+  /**
+   * Appends are refused with `DISK_FULL` while the file system has fewer free bytes than this and what is taken but not written yet, and go
+   * on by themselves once it has; `shard.writable()` waits for that. So the disk is never full for a write, which would end the
+   * shard until it is opened again. Looked at once a second while records are written, and after each sixteenth of it, 64 KiB to
+   * 16 MiB; a program that fills the disk faster may still win. Producers in other threads are not held back. On Deno it needs
+   * `--allow-sys=statfs`. 0: off.
+   *
+   * @default {0}
+   */
+  minFreeBytes?: number;
   /** Reads only: takes no lock, writes nothing, works beside a writer in another process. @default {false} */
   readOnly?: boolean;
   /** Opens although acknowledged data is not there any more; what is left is kept. @default {false} */
@@ -158,6 +171,7 @@ export interface Limits {
   readonly indexLagBytes: number;
   readonly slowSyncMs: number;
   readonly producerExpiryMs: number;
+  readonly minFreeBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -204,6 +218,7 @@ export function resolveLimits(options: OpenOptions): Limits {
     maxUnsyncedBytes,
     slowSyncMs: whole("slowSyncMs", options.slowSyncMs, 1000, 0, MAX_DELAY_MS),
     producerExpiryMs,
+    minFreeBytes: whole("minFreeBytes", options.minFreeBytes, 0, 0, Number.MAX_SAFE_INTEGER),
     flushIntervalMs: interval,
     stride: whole("stride", options.stride, 16_384, 1, 2 ** 30),
     flushBytes: whole("flushBytes", options.flushBytes, MIB, 1, 64 * MIB),

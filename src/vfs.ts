@@ -132,12 +132,17 @@ export interface Vfs {
    * runtimes. Fails with `BUSY` when somebody holds it, or tries to take it exclusively at this instant. The file is opened by nothing else.
    */
   lock(path: string, mode: "exclusive" | "shared"): MaybePromise<VfsLock>;
+  /** When the content of the file at `path` last changed, in milliseconds since 1970. `NOT_FOUND` where there is none. */
+  modified(path: string): MaybePromise<number>;
+  /**
+   * Bytes that this program may still write to the file system below the directory; `Infinity` where there is no limit.
+   * `UNSUPPORTED` where that cannot be found out.
+   */
+  freeBytes(directory: string): MaybePromise<number>;
   /** See {@linkcode Instance}. Never fails: what cannot be found out is an empty string. */
   instance(directory: string): MaybePromise<Instance>;
   /** See {@linkcode StorageInfo}. Never fails; may be missing. For people: nothing depends on it. */
   storage?(directory: string): MaybePromise<StorageInfo>;
-  /** Bytes that can still be written below a directory; may be missing. `NOT_FOUND`. */
-  freeBytes?(directory: string): MaybePromise<number>;
   /**
    * Gives a file a second name, which must be free (`EXISTS`). Not durable before {@linkcode Vfs.syncDirectory}. May be missing; fails
    * with any code where the file system has no such links, or not from here to there.
@@ -156,8 +161,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds on a clock that never goes back, for durations. */
   monotonic(): number;
-  /** Calls `callback` once after `delayMs`; keeps the process alive until then. */
-  setTimer(callback: () => void, delayMs: number): TimerHandle;
+  /** Calls `callback` once after `delayMs`; keeps the process alive until then, unless it is `idle` work that nobody waits for. */
+  setTimer(callback: () => void, delayMs: number, idle?: boolean): TimerHandle;
   /** Takes a timer back that has not fired. */
   clearTimer(timer: TimerHandle): void;
 }

@@ -37,3 +37,10 @@ export function writeWhole(tree: Tree, path: string, bytes: Uint8Array): void {
   node.replace(Bytes.take(new Uint8Array(bytes)));
   tree.plant(path, node);
 }
+
+/** Paths of all files as they are seen, sorted. */
+export function listPaths(tree: Tree): string[] {
+  const paths: string[] = [];
+  tree.walk((path) => paths.push(path));
+  return paths;
+}

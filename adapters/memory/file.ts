@@ -65,10 +65,15 @@ export class MemoryFile implements VfsFile {
   truncate(size: number): MaybePromise<void> {
     if (!isPosition(size)) assertPosition(size, `truncate ${this.path}`);
     this.check("truncate", null, size, 0);
-    if (this.machine.passes()) return this.node.truncate(size);
-    const operation = this.operation("truncate", () => this.node.truncate(size));
+    if (this.machine.passes()) return this.shrink(size);
+    const operation = this.operation("truncate", () => this.shrink(size));
     operation.position = size;
     return this.machine.run(operation);
+  }
+
+  private shrink(size: number): void {
+    this.machine.touch(this.node);
+    this.node.truncate(size);
   }
 
   sync(): MaybePromise<void> {
@@ -143,6 +148,7 @@ export function openFile(machine: Machine, path: string, mode: OpenMode, direct:
   if (mode === "create") {
     if (node !== undefined) throw failure("EXISTS", "create", path, "it exists");
     node = new FileNode();
+    machine.touch(node);
     tree.create(place, node);
   }
   if (node === undefined) throw failure("NOT_FOUND", "open", path, "there is no such file");

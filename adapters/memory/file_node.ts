@@ -25,6 +25,8 @@ export interface StaleBytes {
 const MAX_UNSYNCED_CHANGES = 4096;
 const MAX_STALE_BYTES = 1 << 20;
 const NOTHING = new Uint8Array(0);
+/** What a simulated clock begins with. */
+export const START_MS = 1_700_000_000_000;
 
 /** An inode of a file. Names and handles point at it; it outlives both. */
 export class FileNode {
@@ -40,6 +42,8 @@ export class FileNode {
   stale: StaleBytes | null = null;
   /** What stands on the disk behind the size: data that got there before the size that covers it. */
   behind: StaleBytes | null = null;
+  /** When its content last changed, in milliseconds since 1970. */
+  modifiedMs: number = START_MS;
   /** Receives each new content of a file whose history is kept. */
   versions: Uint8Array[] | null = null;
 
@@ -104,6 +108,7 @@ export class FileNode {
     copy.changes = this.changes;
     copy.stale = this.stale;
     copy.behind = this.behind;
+    copy.modifiedMs = this.modifiedMs;
     return copy;
   }
 

@@ -143,8 +143,24 @@ export class Machine {
   write(path: string, node: FileNode, bytes: Uint8Array, count: number, position: number): void {
     if (position + count > MAX_FILE_BYTES) throw failure("IO", "write", path, "the file would be too large");
     const room = this.roomFor(node, position, count);
+    this.touch(node);
     node.write(room === bytes.length ? bytes : bytes.subarray(0, room), position);
     if (room < count) throw failure("NO_SPACE", "write", path, "no space left");
+  }
+
+  /** The file's content changes now. */
+  touch(node: FileNode): void {
+    if (this.options.now !== undefined) node.modifiedMs = this.options.now();
+  }
+
+  /** Bytes that all files together may still grow by. */
+  get freeBytes(): number {
+    if (this.capacityBytes === Infinity) return Infinity;
+    let used = 0;
+    this.tree.walk((_path, file) => {
+      used += file.cache.size;
+    });
+    return Math.max(0, this.capacityBytes - used);
   }
 
   /** Records a broken promise of the caller and fails the call with it. */
@@ -248,11 +264,7 @@ export class Machine {
 
   private roomFor(node: FileNode, position: number, bytes: number): number {
     if (this.capacityBytes === Infinity || position + bytes <= node.cache.size) return bytes;
-    let used = 0;
-    this.tree.walk((_path, file) => {
-      used += file.cache.size;
-    });
-    const end = node.cache.size + Math.max(0, this.capacityBytes - used);
+    const end = node.cache.size + this.freeBytes;
     return Math.max(0, Math.min(bytes, end - position));
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Host, Instance, MaybePromise, OpenFileOptions, OpenMode, Vfs, VfsFile, VfsLock } from "../../src/vfs.ts";
-import { readDirectory, readWhole, writeWhole } from "./contents.ts";
+import { listPaths, readDirectory, readWhole, writeWhole } from "./contents.ts";
 import type { PlannedFault, SeededFaults } from "./fault_plan.ts";
 import { fits } from "./fault_plan.ts";
 import { openFile } from "./file.ts";
@@ -15,7 +15,7 @@ import type { ContractViolation, OperationEvent } from "./operation.ts";
 import { Operation } from "./operation.ts";
 import type { MemoryOptions } from "./options.ts";
 import { SeededRandom } from "./random.ts";
-import { OtherNode } from "./tree.ts";
+import { OtherNode } from "./tree_nodes.ts";
 
 /** The disk and page cache of a simulated machine at one moment. Never changes, and shares memory with its copies. */
 export interface MemorySnapshot {
@@ -64,6 +64,16 @@ export class MemoryVfs extends MemoryNames implements Vfs {
     const operation = new Operation("lock", path, () => takeLock(this.machine, path, mode === "exclusive"));
     operation.undo = (lock) => (lock as MemoryLock).free();
     return this.machine.run(operation);
+  }
+
+  /** See {@linkcode Vfs.modified}. */
+  modified(path: string): MaybePromise<number> {
+    return this.machine.run(new Operation("size", path, () => this.machine.tree.modified(path)));
+  }
+
+  /** See {@linkcode Vfs.freeBytes}. */
+  freeBytes(directory: string): MaybePromise<number> {
+    return this.machine.run(new Operation("size", directory, () => this.machine.freeBytes));
   }
 
   /** See {@linkcode Vfs.instance}. */
@@ -178,8 +188,7 @@ export class MemoryVfs extends MemoryNames implements Vfs {
   snapshot(): MemorySnapshot {
     const { machine } = this;
     const held = { ...machine.options, capacityBytes: machine.capacityBytes };
-    const tree = machine.tree.clone();
-    const random = machine.random.clone();
+    const [tree, random] = [machine.tree.clone(), machine.random.clone()];
     return {
       boot: (options = {}) => {
         const chance = options.seed === undefined ? random.clone() : new SeededRandom(options.seed);
@@ -190,9 +199,7 @@ export class MemoryVfs extends MemoryNames implements Vfs {
 
   /** Paths of all files as they are seen, sorted, without a `/` at the front. */
   paths(): string[] {
-    const paths: string[] = [];
-    this.machine.tree.walk((path) => paths.push(path));
-    return paths;
+    return listPaths(this.machine.tree);
   }
 
   /** A copy of what a file holds. Not an operation. */

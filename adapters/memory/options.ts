@@ -73,6 +73,13 @@ export interface MemoryOptions {
    * @default {{ pid: 1, runtime: "memory" }}
    */
   readonly host?: Host;
+  /**
+   * What a file that is written to says of when that was, in milliseconds since 1970. Files that the test puts there itself keep
+   * 1,700,000,000,000.
+   *
+   * @default always 1,700,000,000,000
+   */
+  readonly now?: () => number;
   /** How often each thing happens at a power loss. */
   readonly crash?: CrashModel;
   /** Faults that strike by chance. */

@@ -5,8 +5,8 @@
  */
 import type { PowerLoss } from "./crash_model.ts";
 import { Platter } from "./platter.ts";
-import type { DirectoryNode, Tree, TreeNode } from "./tree.ts";
-import { makeDurable } from "./tree.ts";
+import { makeDurable, type Tree } from "./tree.ts";
+import type { DirectoryNode, TreeNode } from "./tree_nodes.ts";
 
 /** Brings a whole disk into the state after a power loss: what is seen is then exactly what is durable. */
 export function losePower(tree: Tree, loss: PowerLoss): void {

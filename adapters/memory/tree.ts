@@ -6,21 +6,7 @@
 import type { DirectoryEntry, VfsErrorCode } from "../../src/vfs.ts";
 import { VfsError } from "../../src/vfs.ts";
 import type { FileNode } from "./file_node.ts";
-
-/** A directory. `durable` is what a power loss cannot take. */
-export class DirectoryNode {
-  readonly kind = "directory";
-  entries: Map<string, TreeNode> = new Map();
-  durable: Map<string, TreeNode> = new Map();
-}
-
-/** Something that is neither a file nor a directory, such as a symbolic link. */
-export class OtherNode {
-  readonly kind = "other";
-}
-
-/** Whatever a name can point at. */
-export type TreeNode = FileNode | DirectoryNode | OtherNode;
+import { DirectoryNode, type TreeNode } from "./tree_nodes.ts";
 
 interface EntryPlace {
   readonly directory: DirectoryNode;
@@ -109,6 +95,14 @@ export class Tree {
     const list: DirectoryEntry[] = [];
     for (const [name, { kind }] of this.directory(path, "list").entries) list.push({ name, kind });
     return list.sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** When the file's content last changed. */
+  modified(path: string): number {
+    const node = this.lookup(path, "look at");
+    if (node === undefined) throw failure("NOT_FOUND", "look at", path, "there is no such file");
+    if (node.kind !== "file") throw failure("IO", "look at", path, "it is not a file");
+    return node.modifiedMs;
   }
 
   makeDirectory(path: string): void {

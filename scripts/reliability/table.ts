@@ -13,11 +13,8 @@ export function problemsOf(catalogue: readonly Fault[], annotations: readonly An
       rows.filter((row) => !known.has(row)).map((row) => `${file}: "${title}" names fault ${row}, which is none`)
     ),
     ...catalogue
-      .filter(({ id, comesWith }) => comesWith?.isWhole !== true && !held.has(id))
+      .filter(({ id }) => !held.has(id))
       .map(({ id, fault }) => `no test holds fault ${id}: ${fault}`),
-    ...catalogue
-      .filter(({ id, comesWith }) => comesWith?.isWhole === true && held.has(id))
-      .map(({ id, comesWith }) => `fault ${id} waits for ${comesWith!.feature}, but a test holds it`),
   ];
 }
 
@@ -34,31 +31,25 @@ export function renderTable(catalogue: readonly Fault[], annotations: readonly A
     );
     for (const fault of catalogue.filter((one) => one.part === part)) {
       const tests = annotations.filter(({ rows }) => rows.includes(fault.id));
-      lines.push(`| ${[fault.id, fault.fault, fault.outcome].map(cell).join(" | ")} | ${testsCell(fault, tests)} |`);
+      lines.push(`| ${[fault.id, fault.fault, fault.outcome].map(cell).join(" | ")} | ${testsCell(tests)} |`);
     }
   }
   return [...lines, "", END].join("\n");
 }
 
 function countLine(catalogue: readonly Fault[], annotations: readonly Annotation[]): string {
-  const waiting = catalogue.filter(({ comesWith }) => comesWith?.isWhole === true).length;
   const files = new Set(annotations.map(({ file }) => file)).size;
-  return `${
-    catalogue.length - waiting
-  } of ${catalogue.length} faults are held by ${annotations.length} tests in ${files} ` +
-    `files; ${waiting} have no subject yet. Tests run on Node, Bun and Deno; where one needs more, it is in brackets.`;
+  return `${catalogue.length} faults are held by ${annotations.length} tests in ${files} files. Tests run on Node, Bun and Deno; ` +
+    "where one needs more, it is in brackets.";
 }
 
-function testsCell({ comesWith }: Fault, tests: readonly Annotation[]): string {
+function testsCell(tests: readonly Annotation[]): string {
   const parts: string[] = [];
   for (const file of new Set(tests.map((test) => test.file))) {
     const titles = tests.filter((test) => test.file === file).map(({ title, conditions }) =>
       cell(conditions === "" ? title : `${title} (${conditions})`)
     );
     parts.push(`[${file.replace(/^test\//, "")}](../${file}): ${titles.join("; ")}`);
-  }
-  if (comesWith !== undefined) {
-    parts.push(`*${comesWith.isWhole ? "comes" : "in part comes"} with ${comesWith.feature}*`);
   }
   return parts.join("<br>");
 }

@@ -68,8 +68,8 @@ export const APPENDING: readonly Bug[] = [
   bug(
     "failed-write-not-poisonous",
     "A shard goes on after a write that failed.",
-    "src/shard/shard_writer.ts",
-    "this.#poison(error);",
+    "src/shard/commit_loop.ts",
+    "this.#shard.failed(error);",
     "void error;",
   ),
   bug(

@@ -61,15 +61,15 @@ export const SYNCING: readonly Bug[] = [
     "clean-mark-stays",
     "The clean mark is still there while batches are appended.",
     COMMITTER,
-    "fillState(slot, { ...state, clean: undefined })",
-    "fillState(slot, state)",
+    "await this.state.save(undefined);",
+    "await this.state.save(this.#options.state.clean);",
   ),
   bug(
     "state-not-synced-at-begin",
     "The first batch is written before the raised epoch is durable.",
-    COMMITTER,
-    "await this.#state.sync();\n    await this.#background.syncDirectory();",
-    "await this.#background.syncDirectory();",
+    "src/shard/shard_state.ts",
+    "await this.#write(this.logStart, clean);\n    await this.file!.sync();",
+    "await this.#write(this.logStart, clean);\n    if (clean !== undefined) await this.file!.sync();",
   ),
   bug(
     "epoch-begins-behind-an-unsynced-tail",
@@ -84,8 +84,8 @@ export const SYNCING: readonly Bug[] = [
     edits: [
       {
         file: "src/shard/shard_writer.ts",
-        text: "this.#loop.syncTarget = this.nextOffset;\n        this.#kick();",
-        replacement: "this.#kick();",
+        text: "this.#loop.ask(0, this.nextOffset);",
+        replacement: "",
       },
       {
         file: COMMITTER,
@@ -94,11 +94,25 @@ export const SYNCING: readonly Bug[] = [
       },
       {
         file: COMMITTER,
-        text: "await this.#state!.sync();\n    await this.free();",
-        replacement: "await this.#state!.sync();\n    await this.sync();\n    await this.free();",
+        text: "await this.state.save(this.written);\n",
+        replacement: "await this.state.save(this.written);\n    await this.sync();\n",
       },
     ],
   },
+  bug(
+    "dropped-before-log-start",
+    "Segments are removed before the log start behind them is durable.",
+    "src/shard/shard_state.ts",
+    "await this.file!.sync();\n    this.logStart = offset;",
+    "this.logStart = offset;",
+  ),
+  bug(
+    "trimmed-before-synced",
+    "The log start moves to an offset in front of which a power loss may still take records.",
+    "src/shard/trimming.ts",
+    'await shard.acknowledged(offset - 1, "disk");',
+    'await shard.acknowledged(offset - 1, "os");',
+  ),
   bug(
     "unsynced-segment-forgotten",
     "The segment before the last one, which a killed process may have left unsynced, is not synced by the next.",

@@ -30,6 +30,7 @@ import { readCommand } from "./read.ts";
 import { repairCommand } from "./repair.ts";
 import { topCommand } from "./top.ts";
 import { usersCommand } from "./users.ts";
+import { trimCommand } from "./trim.ts";
 import { verifyCommand } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -43,6 +44,7 @@ const COMMANDS: readonly Command[] = [
   backupCommand,
   topCommand,
   consumersCommand,
+  trimCommand,
   dumpCommand,
   benchCommand,
   completionCommand(() => COMMANDS),

@@ -9,7 +9,7 @@ import { asLogError, LogError } from "../errors.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import type { Vfs } from "../vfs.ts";
 import { type Manifest, shardDirectory, writeManifest } from "./manifest.ts";
-import type { OpenedShard } from "./open_shard.ts";
+import type { OpenedShard } from "./opened_shard.ts";
 
 /** What a backup needs of its log. */
 export interface BackupParts {

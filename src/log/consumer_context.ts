@@ -7,7 +7,7 @@ import { clampCursors } from "../consumers/clamp.ts";
 import type { CursorContext } from "../consumers/open_cursor.ts";
 import type { ClampEvent } from "../consumers/types.ts";
 import type { Vfs } from "../vfs.ts";
-import type { OpenedShard } from "./open_shard.ts";
+import type { OpenedShard } from "./opened_shard.ts";
 import { readOwner, writeOwner } from "./owner.ts";
 
 /** The note beside a consumer's lock. */

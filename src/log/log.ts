@@ -18,12 +18,14 @@ import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
+import type { SpaceGuard } from "../retention/space_guard.ts";
 import type { CountProgress, UserCount } from "../users/count_users.ts";
 import type { VfsLock } from "../vfs.ts";
 import { untilAborted } from "./aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
 import { backUpOpened } from "./backup.ts";
 import type { Guarantee } from "./guarantee.ts";
+import { bytesOf } from "./key_bytes.ts";
 import { LogInside } from "./log_inside.ts";
 import { LogReading } from "./log_reading.ts";
 import { consumerOwners } from "./consumer_context.ts";
@@ -33,7 +35,7 @@ import { NamedProducers } from "./idempotent_producer.ts";
 import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
-import type { OpenedShard, RecoveryReport } from "./open_shard.ts";
+import type { OpenedShard, RecoveryReport } from "./opened_shard.ts";
 import type { ProducerOptions, Producers } from "./producers.ts";
 import { type OpenShard, ShardChoice } from "./shard_choice.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "./streams.ts";
@@ -54,6 +56,8 @@ export interface LogParts {
   readonly maxBufferBytes?: number;
   /** Stored offsets of consumers that stood behind the end. */
   readonly clamps?: readonly ClampEvent[];
+  /** `undefined` where a full disk is not watched for. */
+  readonly space?: SpaceGuard | undefined;
 }
 
 /** The embedded log: files in a directory, written by this program. */
@@ -164,6 +168,14 @@ export class EmbeddedLog implements Log {
     return this.#reading.user(key);
   }
 
+  async trimUser(key: BytesInput, offset: number): Promise<void> {
+    this.#assertOpen();
+    const shard = this.#choice.ofKey(key);
+    if (shard instanceof ShardWriter) await shard.trimming.user(bytesOf(key), offset);
+    // It refuses with its reason.
+    else await shard.trimBefore();
+  }
+
   /** The users of a shard with the most records, for the command line. */
   countUsers(shard: number, top: number, progress: CountProgress, signal?: AbortSignal): Promise<UserCount[]> {
     return this.#reading.countUsers(shard, top, progress, signal);
@@ -240,6 +252,7 @@ export class EmbeddedLog implements Log {
   }
 
   async #close(): Promise<void> {
+    this.#parts.space?.stop();
     const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
     for (const { users } of this.#parts.opened) await users?.close();
     this.#parts.timer?.stop();

@@ -6,7 +6,7 @@
 import type { Engine, Rung } from "../options.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import { findGuarantee, type Guarantee } from "./guarantee.ts";
-import type { OpenedShard } from "./open_shard.ts";
+import type { OpenedShard } from "./opened_shard.ts";
 import { ConsumerSources, type CountedShard, type LogStats, shardStats, totalStats } from "./stats.ts";
 
 /** What there is to look at. */

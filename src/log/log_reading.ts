@@ -17,7 +17,7 @@ import type { LogRecord } from "../read/stored_record.ts";
 import { type CountProgress, countUsers, type UserCount } from "../users/count_users.ts";
 import { untilAborted } from "./aborting.ts";
 import type { RecordPlace, UserStream } from "./log_types.ts";
-import type { OpenedShard } from "./open_shard.ts";
+import type { OpenedShard } from "./opened_shard.ts";
 import { bytesOf } from "./key_bytes.ts";
 import type { ShardChoice } from "./shard_choice.ts";
 import { IndexedUserStream, tablesOf } from "./user_stream.ts";
@@ -43,8 +43,8 @@ export class LogReading {
 
   user(key: BytesInput): UserStream {
     const bytes = bytesOf(key);
-    const { view, users } = this.#opened[this.#shards.ofKey(key).id];
-    return new IndexedUserStream(view, bytes, this.#codecs, this.#assertOpen, users);
+    const { view, users, trimOf } = this.#opened[this.#shards.ofKey(key).id];
+    return new IndexedUserStream(view, bytes, this.#codecs, this.#assertOpen, users, () => trimOf(bytes));
   }
 
   /** The users of a shard with the most records. */

@@ -16,7 +16,7 @@ import type { Shard } from "../shard/shard_types.ts";
 import type { Appended, AppendOptions, RecordPlace } from "./append_types.ts";
 import type { Guarantee } from "./guarantee.ts";
 import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
-import type { RecoveryReport } from "./open_shard.ts";
+import type { RecoveryReport } from "./opened_shard.ts";
 import type { ProducerOptions } from "./producers.ts";
 import type { ReadableStreamOptions, WritableStreamOptions } from "./streams.ts";
 import type { InputOf, RecordOf, Untyped } from "./typed_records.ts";
@@ -98,6 +98,18 @@ export interface Log<T = Untyped, In = T> extends AsyncDisposable {
   shardFor(key: BytesInput): Shard;
   /** The records of one key. */
   user(key: BytesInput): UserStream<T>;
+  /**
+   * Hides a user's records below an offset from {@linkcode Log.user}, durably: they are not read, counted or the head any more. They stay
+   * where they are for {@linkcode Log.read}, until retention or a trim of the shard drops them. Lower offsets than before change
+   * nothing.
+   *
+   * @param key The user.
+   * @param offset In the user's shard, from 0 to its `nextOffset`. What is not synced yet in front of it is synced first.
+   * @throws {RangeError} where it is no such offset.
+   * @throws {LogError} `CONFLICT` where the marks of a shard's users would take more than 16 MiB; `CORRUPT_FILE`, `POISONED`, `CLOSED`,
+   * `READ_ONLY`, `DISK_FULL`, `IO`
+   */
+  trimUser(key: BytesInput, offset: number): Promise<void>;
   /**
    * Reads records. Only what is published is seen, never part of a batch.
    *

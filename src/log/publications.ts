@@ -14,12 +14,15 @@ import {
 } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
+import { readState, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import type { Publication } from "../shard/publication.ts";
 import type { ShardWriter } from "../shard/shard_writer.ts";
 import type { Clock, TimerHandle, Vfs } from "../vfs.ts";
 
 /** How often a follower looks at the anchor of a writer in another process. */
 const POLL_MS = 10;
+/** Of so many looks one is at the state, too. */
+const POLLS_A_STATE = 16;
 
 /** The publication of a shard that this program writes. */
 export function localPublication(shard: ShardWriter): Publication {
@@ -40,7 +43,7 @@ export function localPublication(shard: ShardWriter): Publication {
 
 /** The publication of a shard that somebody else writes, or nobody. */
 export class AnchorPublication implements Publication {
-  readonly earliest: number;
+  earliest: number;
   end: End;
   ended = false;
   readonly #vfs: Vfs;
@@ -54,6 +57,7 @@ export class AnchorPublication implements Publication {
   readonly #listeners = new Set<() => void>();
   #timer: TimerHandle = undefined;
   #polling = false;
+  #polls = 0;
 
   constructor(
     vfs: Vfs,
@@ -77,9 +81,26 @@ export class AnchorPublication implements Publication {
     this.end = end;
   }
 
-  /** Reads the anchor. A damaged or half-written one changes nothing: the next look finds a good one. */
+  /** Reads state and anchor. Damaged or half-written ones change nothing: the next look finds good ones. */
   async refresh(): Promise<void> {
     if (this.ended) return;
+    const logStart = await this.#readLogStart();
+    await this.#refreshEnd();
+    // What lies in front of a log start was published before it.
+    if (logStart > this.earliest && logStart <= this.end.nextOffset) this.earliest = logStart;
+  }
+
+  async #readLogStart(): Promise<number> {
+    try {
+      const path = `${this.#directory}/${STATE_NAME}`;
+      const slot = await readSlotFile(this.#vfs, path, stateIdentity(this.#logId, this.#shard));
+      return slot === undefined ? 0 : readState(slot).logStart;
+    } catch {
+      return 0;
+    }
+  }
+
+  async #refreshEnd(): Promise<void> {
     let anchor: Anchor | undefined;
     try {
       const slot = await readSlotFile(
@@ -118,7 +139,8 @@ export class AnchorPublication implements Publication {
 
   async #poll(): Promise<void> {
     const before = this.end.nextOffset;
-    await this.refresh();
+    // A log start moves seldom.
+    await (this.#polls++ % POLLS_A_STATE === 0 ? this.refresh() : this.#refreshEnd());
     this.#polling = false;
     if (this.ended) return;
     if (this.end.nextOffset !== before) { for (const listener of [...this.#listeners]) listener(); }

@@ -27,7 +27,7 @@ import {
   writeManifest,
 } from "./manifest.ts";
 import { inferManifest } from "./manifest_inference.ts";
-import { noManifest } from "./open.ts";
+import { noManifest } from "./load_manifest.ts";
 import { writeOwner } from "./owner.ts";
 
 /** Options of {@linkcode repairLog}. */

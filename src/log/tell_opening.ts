@@ -5,7 +5,7 @@
  */
 import type { WriteMode } from "../shard/write_mode.ts";
 import type { Tell } from "../telemetry/logger.ts";
-import type { RecoveryReport } from "./open_shard.ts";
+import type { RecoveryReport } from "./opened_shard.ts";
 
 /** One message for each shard. */
 export function tellOpening(tell: Tell, directory: string, reports: readonly RecoveryReport[]): void {

@@ -13,6 +13,7 @@ import { RecordFetcher } from "../users/record_fetcher.ts";
 import { type Hits, UserHits } from "../users/user_hits.ts";
 import type { UserIndexer } from "../users/user_indexer.ts";
 import { UserTables } from "../users/user_tables.ts";
+import type { MaybePromise } from "../vfs.ts";
 import type { UserReadOptions, UserStream } from "./log_types.ts";
 
 /** So many records are held at once; of more, only where they are. */
@@ -32,19 +33,19 @@ export class IndexedUserStream implements UserStream {
   readonly #assertOpen: () => void;
   readonly #indexer: UserIndexer | undefined;
   readonly #tables: UserTables;
-  readonly #floor: (key: Uint8Array) => number;
+  readonly #trimOf: () => MaybePromise<number>;
 
   /**
    * @param indexer Of a shard that this program writes.
-   * @param floor Records of the key below this offset are hidden.
+   * @param trimOf The user's records below the answer are hidden.
    */
   constructor(
     view: ShardView,
     key: Uint8Array,
     codecs: Codecs,
     assertOpen: () => void,
-    indexer?: UserIndexer,
-    floor: (key: Uint8Array) => number = () => 0,
+    indexer: UserIndexer | undefined,
+    trimOf: () => MaybePromise<number>,
   ) {
     this.#view = view;
     this.#key = key;
@@ -53,7 +54,7 @@ export class IndexedUserStream implements UserStream {
     this.#indexer = indexer;
     this.#tables = tablesOf(view);
     if (indexer !== undefined) this.#tables.onDistrust = (range) => void indexer.remove(range).catch(() => undefined);
-    this.#floor = floor;
+    this.#trimOf = trimOf;
   }
 
   read(options: UserReadOptions = {}): AsyncIterableIterator<LogRecord> {
@@ -94,7 +95,7 @@ export class IndexedUserStream implements UserStream {
     const { publication } = this.#view;
     await publication.refresh();
     if (from !== undefined) await resolveStart(this.#view, from);
-    const lowest = Math.max(publication.earliest, this.#floor(this.#key), from ?? 0);
+    const lowest = Math.max(publication.earliest, await this.#trimOf(), from ?? 0);
     return { from: lowest, to: Math.min(publication.end.nextOffset, before) };
   }
 

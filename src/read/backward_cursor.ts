@@ -9,6 +9,7 @@ import { LogError } from "../errors.ts";
 import { logPath } from "../segment/names.ts";
 import type { MaybePromise } from "../vfs.ts";
 import type { RecordSource, SourceOptions } from "./record_source.ts";
+import { besideDrops } from "./retained.ts";
 import { type GapEvent, ShardBatches } from "./shard_batches.ts";
 import type { ShardView } from "./shard_view.ts";
 
@@ -148,13 +149,13 @@ export class BackwardCursor implements RecordSource {
   /** Reads the batches in front of `#upper`: a piece of the file, forwards, with the eyes of every other reader. */
   async #load(): Promise<void> {
     const upper = this.#bound = this.#upper;
-    const { start, bytes } = await this.#pieceBefore(upper);
+    const { start, bytes } = await besideDrops(this.view, () => this.#pieceBefore(upper));
     const held: (Piece | GapEvent)[] = [];
     const onGap = ({ shard, from, to, error }: GapEvent): void => {
       const last = Math.min(to, upper - 1);
       if (from <= last) held.push({ shard, from, to: last, error });
     };
-    const batches = new ShardBatches(this.view, { from: start, onGap, chunkBytes: bytes, pooled: false });
+    const batches = new ShardBatches(this.view, { from: start, floats: true, onGap, chunkBytes: bytes, pooled: false });
     let size = 0;
     let first = 0;
     let isWhole = true;

@@ -195,8 +195,8 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
     });
     const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;
     return this.#views.map((view, i) => {
-      const { from, fromTime } = starts[i];
-      const batches = new ShardBatches(view, { from, onGap: gap, chunkBytes: CHUNK_BYTES, pooled: true });
+      const { from, fromTime, floats = false } = starts[i];
+      const batches = new ShardBatches(view, { from, floats, onGap: gap, chunkBytes: CHUNK_BYTES, pooled: true });
       return { batches, before: ends[i], fromTime, skip: surplus };
     });
   }

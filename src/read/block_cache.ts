@@ -102,6 +102,7 @@ export class BlockCache {
     if (this.#isClosed || offset >= view.publication.end.nextOffset) return undefined;
     let index = view.loadedFor(offset);
     const base = await view.baseOf(offset);
+    await this.#closeDropped(view);
     if (base === undefined || base > offset) return undefined;
     index ??= await view.index(base);
     const { samples } = index;
@@ -147,6 +148,16 @@ export class BlockCache {
     this.#newest = entry;
     this.#entries.delete(entry);
     this.#entries.add(entry);
+  }
+
+  /** A file that is open takes space on the disk although its segment was dropped. */
+  async #closeDropped(view: ShardView): Promise<void> {
+    const first = logPath(view.directory, (await view.bases())[0] ?? 0);
+    for (const [path, file] of this.#files) {
+      if (!path.startsWith(`${view.directory}/`) || path >= first) continue;
+      this.#files.delete(path);
+      await this.#closeFile(file);
+    }
   }
 
   async #open(view: ShardView, base: number): Promise<VfsFile> {

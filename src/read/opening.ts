@@ -26,7 +26,7 @@ export interface Opening {
 export interface OpeningOptions {
   readonly codecs: Codecs;
   /** First offsets that are known already, by shard; the others come from the options. */
-  readonly known: (i: number) => MaybePromise<number> | undefined;
+  readonly known: (i: number) => MaybePromise<number | undefined>;
   readonly matches: Predicate | undefined;
   /** Looking for a place may take as long as reading the log: true ends it. */
   readonly isGivenUp: () => boolean;
@@ -58,14 +58,16 @@ export async function findStarts(
   for (const [i, view] of views.entries()) {
     await view.publication.refresh();
     const known = await opening.known(i);
-    const start: CursorStart = known === undefined ? await resolveStart(view, from ?? "earliest") : { from: known };
+    const start: CursorStart = known === undefined
+      ? await resolveStart(view, from ?? "earliest")
+      : { from: known, floats: true };
     const isOffset = start.fromTime === undefined || (isExact && !reverse && opening.matches === undefined);
-    starts.push(isOffset ? start : { from: await firstOffset(view, start, opening, skips) });
+    starts.push(isOffset ? start : { from: await firstOffset(view, start, opening, skips), floats: true });
     ends.push(await endOf(view, options, opening));
   }
   if (isExact) return { starts, ends, surplus: 0 };
   if (views.length === 1 && opening.matches === undefined && options.before === undefined) {
-    return { ends, ...await lastOf(views[0], starts[0].from, last) };
+    return { ends, ...await lastOf(views[0], starts[0], last) };
   }
   const { codecs, matches, isGivenUp } = opening;
   const newest = await findNewest(views, starts.map(({ from }) => from), ends, last, {
@@ -74,16 +76,16 @@ export async function findStarts(
     isGivenUp,
     skips,
   });
-  starts = newest.map((from) => ({ from }));
+  starts = newest.map((from) => ({ from, floats: true }));
   return { starts, ends, surplus: 0 };
 }
 
 /** The last records of one shard, counted by the headers of its batches alone. */
-async function lastOf(view: ShardView, from: number, last: number): Promise<Pick<Opening, "starts" | "surplus">> {
+async function lastOf(view: ShardView, start: CursorStart, last: number): Promise<Pick<Opening, "starts" | "surplus">> {
   const counted = await resolveLast(view, last);
-  const isInside = counted.from >= from;
-  const count = isInside ? counted.count : view.publication.end.nextOffset - from;
-  return { starts: [{ from: isInside ? counted.from : from }], surplus: Math.max(0, count - last) };
+  const isInside = counted.from >= start.from;
+  const count = isInside ? counted.count : view.publication.end.nextOffset - start.from;
+  return { starts: [isInside ? { from: counted.from, floats: true } : start], surplus: Math.max(0, count - last) };
 }
 
 async function endOf(view: ShardView, options: ReadOptions, opening: OpeningOptions): Promise<number> {

@@ -159,7 +159,9 @@ export class RawReader implements AsyncIterableIterator<RawRange> {
     const search = { codecs: this.#codecs, isGivenUp: () => this.#done || this.#options.signal?.aborted === true };
     const offset = start.fromTime === undefined ? start.from : await firstOffset(view, start, search, skips);
     const gap = skips ? onGap ?? (() => {}) : undefined;
-    return new ShardBatches(view, { from: offset, onGap: gap, chunkBytes: this.#maxBytes, pooled: false, all: true });
+    const { floats = false } = start;
+    const options = { from: offset, floats, onGap: gap, chunkBytes: this.#maxBytes, pooled: false, all: true };
+    return new ShardBatches(view, options);
   }
 
   #waitForMore(batches: ShardBatches): Promise<boolean> {

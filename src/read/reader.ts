@@ -28,7 +28,7 @@ export interface Narrowing {
   /** Which records count at all. */
   readonly matches: (cursor: ShardCursor) => boolean;
   /** Finds the first offset when the reader takes its first step, instead of `from`. */
-  readonly findStart?: () => Promise<number>;
+  readonly findStart?: () => Promise<number | undefined>;
 }
 
 /** The iterator behind `log.read`. */
@@ -169,7 +169,7 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
 
   async #open(): Promise<readonly RecordSource[]> {
     const { onCorrupt, onGap, reverse = false, follow = false } = this.#options;
-    const known = (i: number): MaybePromise<number> | undefined => this.#latest?.[i] ?? this.#narrowing?.findStart?.();
+    const known = (i: number): MaybePromise<number | undefined> => this.#latest?.[i] ?? this.#narrowing?.findStart?.();
     const shared = { codecs: this.#codecs, matches: this.#matches, isGivenUp: () => this.#isGivenUp() };
     const { starts, ends, surplus } = await findStarts(this.#views, this.#options, { ...shared, known });
     this.#skip = surplus;

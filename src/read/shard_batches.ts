@@ -9,6 +9,7 @@ import { BatchScanner } from "../segment/batch_scanner.ts";
 import { logPath } from "../segment/names.ts";
 import { type MaybePromise, VfsError, type VfsFile } from "../vfs.ts";
 import { ReadAhead, type ReadAheadOptions } from "./read_ahead.ts";
+import { isGone, MAX_LOOKS, outOfRangeError } from "./retained.ts";
 import { resync } from "./resync.ts";
 import type { ShardView } from "./shard_view.ts";
 
@@ -28,6 +29,8 @@ export interface GapEvent {
 export interface ShardBatchesOptions extends ReadAheadOptions {
   /** First offset wanted. */
   readonly from: number;
+  /** Where `from` is below the log start by the first step, reading begins at the log start. Otherwise it fails. */
+  readonly floats: boolean;
   /** Undefined: stop at damage. */
   readonly onGap: ((gap: GapEvent) => void) | undefined;
   /** Batches without records of programs, such as void and control batches, are visited too. @default {false} */
@@ -52,11 +55,13 @@ export class ShardBatches {
   #epoch = -1;
   /** Base offset that the next batch must have. */
   #expected = 0;
+  #floats: boolean;
 
   constructor(view: ShardView, options: ShardBatchesOptions) {
     this.view = view;
     this.#options = options;
     this.nextOffset = options.from;
+    this.#floats = options.floats;
   }
 
   /** The header of the batch it stands on. */
@@ -175,19 +180,45 @@ export class ShardBatches {
   /** Opens the segment that has the next offset, at the batch that has it. */
   async #openSegment(): Promise<boolean> {
     const { view } = this;
-    if (this.nextOffset >= view.publication.end.nextOffset) return false;
-    const base = await view.baseOf(this.nextOffset);
-    if (base === undefined || base > this.nextOffset) {
-      // The segment before is missing: what it held is a gap, named as such.
-      const first = base ?? view.publication.end.nextOffset;
-      this.#gap(
-        this.nextOffset,
-        first - 1,
-        `Cannot read shard ${view.id}: the files with these offsets are missing`,
-        0,
-      );
-      return base !== undefined && await this.#openSegment();
+    for (let looks = 1;; looks++) {
+      if (this.nextOffset >= view.publication.end.nextOffset) return false;
+      this.#assertKept();
+      const base = await view.baseOf(this.nextOffset);
+      if (base !== undefined && base <= this.nextOffset) {
+        try {
+          return await this.#open(base);
+        } catch (error) {
+          if (looks === MAX_LOOKS || !isGone(error)) throw error;
+        }
+      } else if (looks > 1) return await this.#passMissing(base);
+      // It may have been dropped just now; the log start says so then.
+      await view.refresh();
     }
+  }
+
+  /** Nothing below the log start is read, but for what stands in a file that is open. */
+  #assertKept(): void {
+    const { earliest } = this.view.publication;
+    if (this.nextOffset >= earliest) return;
+    if (!this.#floats) throw outOfRangeError(this.view, this.nextOffset);
+    this.nextOffset = earliest;
+  }
+
+  /** No segment has the next offset: what was there is a gap, named as such. */
+  async #passMissing(base: number | undefined): Promise<boolean> {
+    const { view } = this;
+    const first = base ?? view.publication.end.nextOffset;
+    this.#gap(
+      this.nextOffset,
+      first - 1,
+      `Cannot read shard ${view.id}: the files with these offsets are missing`,
+      0,
+    );
+    return base !== undefined && await this.#openSegment();
+  }
+
+  async #open(base: number): Promise<boolean> {
+    const { view } = this;
     const index = await view.index(base);
     const limit = await view.limit(base);
     const at = index.samples.findOffset(this.nextOffset);
@@ -200,6 +231,7 @@ export class ShardBatches {
     this.#base = base;
     this.#expected = sample.baseOffset;
     this.#scanner = new BatchScanner(file, sample.position, limit, { chunkBytes, reuse: pooled, source });
+    this.#floats = false;
     return true;
   }
 
@@ -208,7 +240,7 @@ export class ShardBatches {
     const { view } = this;
     // Of the time of the limit: meanwhile the segment may have grown, and another one begun.
     const { segment } = view.publication.end;
-    const limit = await view.limit(this.#base);
+    const limit = await view.limit(this.#base, this.#file);
     if (limit > scanner.end) {
       scanner.extend(limit);
       return true;
@@ -217,6 +249,10 @@ export class ShardBatches {
     const next = (await view.bases()).find((base) => base > this.#base);
     if (next === undefined) return false;
     await this.close();
+    if (next > this.nextOffset) {
+      await view.refresh();
+      this.#assertKept();
+    }
     if (next > this.#expected && !view.holes) {
       const missing = `Cannot read shard ${view.id}: segment ${this.#base} ends early`;
       if (next > this.nextOffset) this.#gap(this.nextOffset, next - 1, missing, scanner.end);

@@ -17,6 +17,8 @@ export interface ShardCursorOptions extends SourceOptions {
   readonly fromTime?: number;
   /** Exclusive: nothing from this offset on is handed out. */
   readonly before?: number | undefined;
+  /** See {@linkcode ShardBatchesOptions.floats}. */
+  readonly floats?: boolean;
 }
 
 /** Gaps as far as they lie before an offset. */
@@ -43,13 +45,13 @@ export class ShardCursor implements RecordSource {
   #decoder: RecordDecoder | undefined = undefined;
 
   constructor(view: ShardView, options: ShardCursorOptions) {
-    const { from, fromTime, before = Infinity, codecs, matches, isGivenUp } = options;
+    const { from, fromTime, floats = false, before = Infinity, codecs, matches, isGivenUp } = options;
     this.view = view;
     this.#before = before;
     this.#matches = matches;
     this.#isGivenUp = isGivenUp;
     const onGap = options.onGap === undefined || before === Infinity ? options.onGap : upTo(before, options.onGap);
-    this.#batches = new ShardBatches(view, { from, onGap, chunkBytes: CHUNK_BYTES, pooled: false });
+    this.#batches = new ShardBatches(view, { from, floats, onGap, chunkBytes: CHUNK_BYTES, pooled: false });
     this.#codecs = codecs;
     this.#nextOffset = from;
     this.#fromTime = fromTime;

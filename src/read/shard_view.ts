@@ -6,10 +6,11 @@
 import { LoadedIndex } from "../index/index_file.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import { listBases } from "../recovery/inventory.ts";
+import { firstKept } from "../segment/log_start.ts";
 import { indexPath, logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
 import type { Publication } from "../shard/publication.ts";
-import type { Vfs } from "../vfs.ts";
+import type { Vfs, VfsFile } from "../vfs.ts";
 
 /** Indexes of finished segments that are kept in memory for each shard. */
 const MAX_LOADED_INDEXES = 32;
@@ -23,6 +24,8 @@ export class ShardView {
   readonly holes: boolean;
   readonly #logId: Uint8Array;
   #bases: number[] = [];
+  /** The log start by which they were listed. */
+  #listedFrom = 0;
   readonly #indexes = new Map<number, LoadedIndex>();
   /** Loading one index at a time keeps two readers from extending the same one. */
   #loading: Promise<unknown> = Promise.resolve();
@@ -41,13 +44,22 @@ export class ShardView {
     return { logId: this.#logId, shard: this.id, base };
   }
 
-  /** Base offsets of the segments up to the published end, in order. */
+  /** Base offsets of the segments from the log start up to the published end, in order. */
   async bases(): Promise<readonly number[]> {
-    const { segment } = this.publication.end;
-    if (this.#bases[this.#bases.length - 1] !== segment) {
-      this.#bases = (await listBases(this.vfs, this.directory)).filter((base) => base <= segment);
+    const { earliest, end } = this.publication;
+    if (this.#bases[this.#bases.length - 1] !== end.segment || this.#listedFrom !== earliest) {
+      const bases = (await listBases(this.vfs, this.directory)).filter((base) => base <= end.segment);
+      this.#bases = bases.slice(firstKept(bases, earliest));
+      this.#listedFrom = earliest;
+      for (const base of this.#indexes.keys()) if (base < this.#bases[0]) this.#indexes.delete(base);
     }
     return this.#bases;
+  }
+
+  /** Looks anew for the log start and the segments: one that should be there is not. */
+  async refresh(): Promise<void> {
+    await this.publication.refresh();
+    this.#bases = [];
   }
 
   /** The segment that has an offset: the last one that begins at or before it, else the first; `undefined` where there is none. */
@@ -58,10 +70,15 @@ export class ShardView {
     return bases[i];
   }
 
-  /** Where readable data of a segment ends in its `.log`. */
-  async limit(base: number): Promise<number> {
+  /**
+   * Where readable data of a segment ends in its `.log`.
+   *
+   * @param held The file, where the caller has it open: its name may be gone by now.
+   */
+  async limit(base: number, held?: VfsFile): Promise<number> {
     const end = this.publication.end;
     if (base === end.segment) return end.position;
+    if (held !== undefined) return await held.size();
     const file = await this.vfs.open(logPath(this.directory, base), "read");
     try {
       return await file.size();

@@ -4,9 +4,9 @@
  * @module
  */
 import { CONTROL, readHeader } from "../batch/format.ts";
-import { LogError } from "../errors.ts";
 import { logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
+import { besideDrops, outOfRangeError } from "./retained.ts";
 import type { ShardView } from "./shard_view.ts";
 
 /**
@@ -19,6 +19,8 @@ export type Start = number | "earliest" | "latest" | Date | readonly number[];
 export interface CursorStart {
   readonly from: number;
   readonly fromTime?: number;
+  /** It is not an offset that the reader named: where it is dropped before the first step, the new first offset does as well. */
+  readonly floats?: boolean;
 }
 
 /**
@@ -29,22 +31,16 @@ export interface CursorStart {
  */
 export async function resolveStart(view: ShardView, start: Start): Promise<CursorStart> {
   const { earliest, end } = view.publication;
-  if (start === "earliest") return { from: earliest };
-  if (start === "latest") return { from: end.nextOffset };
-  if (start instanceof Date) return await resolveTime(view, start.getTime());
+  if (start === "earliest") return { from: earliest, floats: true };
+  if (start === "latest") return { from: end.nextOffset, floats: true };
+  if (start instanceof Date) return await besideDrops(view, () => resolveTime(view, start.getTime()));
   const offset = typeof start === "number" ? start : Array.isArray(start) ? (start as number[])[view.id] : undefined;
   if (offset === undefined || !Number.isSafeInteger(offset) || offset < 0) {
     throw new TypeError(
       `Cannot read shard ${view.id} from ${String(start)}: give an offset, "earliest", "latest" or a Date`,
     );
   }
-  if (offset < earliest || offset > end.nextOffset) {
-    throw new LogError(
-      "OFFSET_OUT_OF_RANGE",
-      `Cannot read shard ${view.id} from offset ${offset}: valid offsets are ${earliest} to ${end.nextOffset}`,
-      { shard: view.id, range: [earliest, end.nextOffset] },
-    );
-  }
+  if (offset < earliest || offset > end.nextOffset) throw outOfRangeError(view, offset);
   return { from: offset };
 }
 
@@ -63,9 +59,9 @@ export async function resolveTime(view: ShardView, time: number): Promise<Cursor
     const isWhole = position >= await view.limit(base);
     if (isWhole && (samples.length === 0 || samples.maxTimestamp < time)) continue;
     const sample = samples.length === 0 ? { baseOffset: base } : samples.sample(Math.max(0, samples.findTime(time)));
-    return { from: Math.max(sample.baseOffset, view.publication.earliest), fromTime: time };
+    return { from: Math.max(sample.baseOffset, view.publication.earliest), fromTime: time, floats: true };
   }
-  return { from: nextOffset, fromTime: time };
+  return { from: nextOffset, fromTime: time, floats: true };
 }
 
 /** A start with at least `wanted` records between it and the end, where there are so many. */
@@ -76,7 +72,11 @@ export interface LastStart {
 }
 
 /** Counts records backwards from the end: offsets alone do not tell, where batches without records lie between. */
-export async function resolveLast(view: ShardView, wanted: number): Promise<LastStart> {
+export function resolveLast(view: ShardView, wanted: number): Promise<LastStart> {
+  return besideDrops(view, () => countBack(view, wanted));
+}
+
+async function countBack(view: ShardView, wanted: number): Promise<LastStart> {
   // The end moves on meanwhile: what comes behind the one of now is not counted.
   const { end } = view.publication;
   const bases = (await view.bases()).filter((base) => base <= end.segment).reverse();

@@ -74,7 +74,9 @@ async function analyseFiles(vfs: Vfs, inventory: Inventory, instance: InstanceId
   if (clean !== undefined && !isOld && await agrees(vfs, inventory, clean)) {
     return { ...base, verdict: "clean", end: clean, synced: clean, problem: undefined, fromCleanMark: true };
   }
-  const hints = await gatherHints(vfs, inventory, instance);
+  const gathered = await gatherHints(vfs, inventory, instance);
+  // Everything in front of the log start was synced before the state named it, and offsets below it are never handed out again.
+  const hints = { ...gathered, required: Math.max(gathered.required, base.logStart) };
   const rules = scanRules(inventory);
   const scan = await scanForward(vfs, inventory, hints.start, rules);
   const synced = state?.clean !== undefined && hints.start.end === state.clean
@@ -143,7 +145,8 @@ async function analyseLoss(
   const isOnlyGone = scan.restBytes === 0 || (isShort && !await somethingLater(vfs, inventory, scan));
   if (isOnlyGone && scan.laterSegments.length === 0) {
     const problem = lossError(shard, scan.end.nextOffset, required);
-    return { ...found, verdict: "loss", end: scan.end, cutBytes: scan.restBytes, problem };
+    const logStart = Math.min(found.logStart, scan.end.nextOffset);
+    return { ...found, verdict: "loss", end: scan.end, cutBytes: scan.restBytes, logStart, problem };
   }
   const what = scan.fault ?? `segment ${scan.laterSegments[0]} does not continue it`;
   const problem = new LogError(

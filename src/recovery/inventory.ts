@@ -6,7 +6,9 @@
 import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
 import { newestSlot, readSlotFile } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { logPath, segmentBases, snapshotBases } from "../segment/names.ts";
+import { TRIMS_NAME } from "../anchor/trims_file.ts";
+import { firstKept } from "../segment/log_start.ts";
+import { indexBases, logPath, segmentBases, snapshotBases } from "../segment/names.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { INTENT_NAME } from "./rebuild_intent.ts";
 import { readSmall, slotFileFault } from "./rebuild_slots.ts";
@@ -24,8 +26,10 @@ export interface Inventory {
   /** The log that the directory should belong to. */
   readonly logId: Uint8Array;
   readonly shard: number;
-  /** In the order of their offsets. */
+  /** In the order of their offsets, without those that lie wholly below the log start. */
   readonly segments: readonly SegmentFile[];
+  /** Segments, or only their indexes, that a trim or retention was about to remove when the process ended. */
+  readonly dropped: readonly number[];
   /** `undefined`: no file, or no valid slot. */
   readonly state: State | undefined;
   readonly anchor: Anchor | undefined;
@@ -35,6 +39,8 @@ export interface Inventory {
   readonly isRepairing: boolean;
   /** What producers have written is noted in snapshots: the shard once had producers. */
   readonly hasSnapshots: boolean;
+  /** Records of some users are hidden. */
+  readonly hasTrims: boolean;
 }
 
 /**
@@ -58,7 +64,10 @@ export async function takeInventory(
   const anchor = anchorSlot && readAnchor(anchorSlot);
   const segments: SegmentFile[] = [];
   const entries = await listEntries(vfs, directory);
-  const bases = segmentBases(entries);
+  const all = segmentBases(entries);
+  const bases = all.slice(firstKept(all, state?.logStart ?? 0));
+  const indexes = indexBases(entries).filter((base) => base < (bases[0] ?? 0));
+  const dropped = [...new Set([...all.slice(0, all.length - bases.length), ...indexes])];
   const ends = [state?.clean, anchor?.written, anchor?.synced].filter((end) => end !== undefined);
   const recent = Math.min(bases[Math.max(0, bases.length - 2)], ...ends.map((end) => end.segment));
   for (const base of bases) {
@@ -66,21 +75,20 @@ export async function takeInventory(
       segments.push({ base, bytes: -1 });
       continue;
     }
-    const file = await vfs.open(logPath(directory, base), "read");
-    try {
-      segments.push({ base, bytes: await file.size() });
-    } finally {
-      await file.close();
-    }
+    const bytes = await sizeOf(vfs, logPath(directory, base));
+    // A segment that its writer drops at this moment is none any more.
+    if (bytes !== undefined) segments.push({ base, bytes });
   }
   return {
     directory,
     logId,
     shard,
     segments,
+    dropped,
     state,
     anchor,
     isStateSuspect: state !== undefined && slotFileFault(stateSlots, stateIdentity(logId, shard)) !== undefined,
+    hasTrims: entries.some((entry) => entry.name === TRIMS_NAME),
     isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
     hasSnapshots: snapshotBases(entries, true).length > 0,
   };
@@ -89,6 +97,21 @@ export async function takeInventory(
 /** Base offsets of the segments in a shard's directory; none where there is no directory. */
 export async function listBases(vfs: Vfs, directory: string): Promise<number[]> {
   return segmentBases(await listEntries(vfs, directory));
+}
+
+/** Size of a file, or `undefined` where there is none. */
+export async function sizeOf(vfs: Vfs, path: string): Promise<number | undefined> {
+  try {
+    const file = await vfs.open(path, "read");
+    try {
+      return await file.size();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 async function listEntries(vfs: Vfs, directory: string): Promise<DirectoryEntry[]> {

@@ -6,6 +6,7 @@
  */
 import { ANCHOR_NAME, anchorIdentity } from "../anchor/anchor.ts";
 import { epochStartIn, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { readTrims, TRIMS_NAME } from "../anchor/trims_file.ts";
 import { indexPath, logPath, quarantinePath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
 import { analyse } from "./analyse.ts";
@@ -104,6 +105,7 @@ class Planner {
     for (const draft of this.#drafts) this.#complete(draft);
     await this.#checkState();
     await this.#checkSlots(ANCHOR_NAME);
+    await this.#checkTrims();
     this.#takeTail(walk.tail, walk.later);
   }
 
@@ -205,6 +207,15 @@ class Planner {
       remedy: `it is written again with epoch ${this.#newEpoch()} and log start ${this.#logStart}`,
       keptAside: await this.#copyAside(STATE_NAME),
     });
+  }
+
+  async #checkTrims(): Promise<void> {
+    const found = await readTrims(this.#vfs, this.#place.directory, this.#place);
+    if (typeof found !== "string") return;
+    const keptAside = this.#freeName(TRIMS_NAME);
+    this.#moves.push([TRIMS_NAME, nameOf(keptAside)!]);
+    const remedy = "it is set aside: what was trimmed of users is seen again";
+    this.#find({ action: "setAside", file: `${this.#place.directory}/${TRIMS_NAME}`, what: found, remedy, keptAside });
   }
 
   async #checkSlots(name: string): Promise<void> {

@@ -7,41 +7,30 @@
 import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
-import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { readHeader } from "../batch/format.ts";
 import type { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { IndexIdentity } from "../index/rows.ts";
-import { logPath } from "../segment/names.ts";
 import type { Body } from "../segment/body_writer.ts";
 import type { SegmentWriter } from "../segment/segment_writer.ts";
 import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
-import type { Clock, MaybePromise, Vfs, VfsFile } from "../vfs.ts";
+import type { Clock, MaybePromise } from "../vfs.ts";
 import { BackgroundSyncs } from "./background_syncs.ts";
 import type { Chunk } from "./chunk.ts";
+import { DirectOpening } from "./direct_opening.ts";
 import { Ownership } from "./ownership.ts";
-import { takenOverError } from "./refusals.ts";
 import { closeQuietly, continueSegment, createSegment, syncSegment } from "./segment_files.ts";
+import { ShardState, type ShardStateOptions } from "./shard_state.ts";
 import type { WriteModeChoice } from "./write_mode.ts";
 import type { WrittenBatches } from "./written_batches.ts";
 
 /** What a committer is told when it is made. */
-export interface CommitterOptions {
-  readonly vfs: Vfs;
+export interface CommitterOptions extends ShardStateOptions {
   readonly clock: Clock;
-  readonly directory: string;
-  readonly logId: Uint8Array;
-  readonly shard: number;
   readonly instance: InstanceIds;
   readonly segmentBytes: number;
   readonly maxUnsyncedBytes: number;
   readonly writeMode: WriteModeChoice;
   readonly telemetry: ShardTelemetry;
-  /** The state as found, or as it will be; its epoch is the one before this opening's. */
-  readonly state: State;
-  /** The highest epoch that may stand in the state's file before this opening begins to write. */
-  readonly stateEpoch: number;
-  /** Epoch of the batches of this opening. */
-  readonly epoch: number;
   /** Where good data ends; its segment exists unless the shard holds no file. */
   readonly end: End;
   readonly synced: End;
@@ -63,13 +52,12 @@ export class Committer {
   /** Something was written in this opening. */
   begun = false;
   readonly telemetry: ShardTelemetry;
+  readonly state: ShardState;
   readonly #options: CommitterOptions;
   readonly #background: BackgroundSyncs;
   #segment: SegmentWriter | undefined = undefined;
   #anchor: SlotFile | undefined = undefined;
-  #state: SlotFile | undefined = undefined;
-  /** Resolves once the segment's second handle is there, or refused. */
-  #openingDirect: Promise<void> | undefined = undefined;
+  readonly #direct: DirectOpening;
   readonly #ownership: Ownership;
 
   constructor(options: CommitterOptions) {
@@ -78,7 +66,9 @@ export class Committer {
     this.telemetry = telemetry;
     this.#background = new BackgroundSyncs(vfs, directory, maxUnsyncedBytes, telemetry);
     this.written = options.end;
+    this.state = new ShardState(options);
     this.synced = options.synced;
+    this.#direct = new DirectOpening(vfs, directory, options.writeMode);
     this.#ownership = new Ownership(options.clock, options.shard);
   }
 
@@ -107,7 +97,7 @@ export class Committer {
 
   /** Fails where another writer has come: asked before bytes go out, and again before they are made known. */
   checkOwner(): Promise<void> | undefined {
-    return this.#ownership.check(this.#state);
+    return this.#ownership.check(this.state.file);
   }
 
   /**
@@ -130,7 +120,7 @@ export class Committer {
     writeMode.begun();
     // Memory of the pool begins at a page; any other need not.
     if (writeMode.choose(bytes) === "direct" && region.address !== -1) {
-      if (!writer.hasDirect) this.#openDirect(this.#segment!);
+      if (!writer.hasDirect) this.#direct.open(this.#segment!);
       body = writer.writeDirect(region.bytes, from, sealed);
     }
     const mode = body === undefined ? "cached" : "direct";
@@ -180,6 +170,11 @@ export class Committer {
     published();
   }
 
+  /** Where the shard's files are and whose they are. */
+  get place(): Pick<CommitterOptions, "vfs" | "directory" | "logId"> {
+    return this.#options;
+  }
+
   /** True where closing has something to make durable or to mark. */
   get needsClose(): boolean {
     return this.begun || (this.#options.segmentExists && this.#options.state.clean === undefined);
@@ -204,9 +199,7 @@ export class Committer {
   async close(): Promise<void> {
     await this.begin();
     await this.sync();
-    const { epoch, state } = this.#options;
-    await this.#state!.write(epoch, (slot) => fillState(slot, { ...state, clean: this.written }));
-    await this.#state!.sync();
+    await this.state.save(this.written);
     await this.free();
   }
 
@@ -215,13 +208,29 @@ export class Committer {
     if (!this.begun) await this.#begin();
   }
 
+  /** Writes a new log start, of which everything in front is synced. `state.startSynced` says when it is durable. */
+  async writeStart(offset: number): Promise<void> {
+    await this.begin();
+    await this.checkOwner();
+    await this.state.writeStart(offset);
+  }
+
+  syncDirectory(): Promise<void> {
+    return this.#background.syncDirectory();
+  }
+
+  /** Files were removed: the next sync of the directory makes that durable, too. */
+  entriesChanged(): void {
+    this.#background.isDirectoryDirty = true;
+  }
+
   /** Frees the files as they are. Failures are of no interest any more. */
   async free(): Promise<void> {
     await this.#background.finished();
     await this.#options.producers.settled();
-    await this.#openingDirect;
-    await closeQuietly([this.#segment, this.#anchor, this.#state]);
-    this.#segment = this.#anchor = this.#state = undefined;
+    await this.#direct.settled;
+    await closeQuietly([this.#segment, this.#anchor, this.state]);
+    this.#segment = this.#anchor = undefined;
   }
 
   /**
@@ -229,13 +238,11 @@ export class Committer {
    * is gone.
    */
   async #begin(): Promise<void> {
-    const { vfs, directory, logId, shard, state, epoch, end, unsyncedSegments } = this.#options;
-    this.#state = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
-    if (this.#state.epochFound > this.#options.stateEpoch) throw takenOverError(shard);
+    const { vfs, directory, logId, shard, end, unsyncedSegments } = this.#options;
+    await this.state.open();
     for (const base of unsyncedSegments) await syncSegment(vfs, directory, base);
     await this.#options.producers.begin();
-    await this.#state.write(epoch, (slot) => fillState(slot, { ...state, clean: undefined }));
-    await this.#state.sync();
+    await this.state.save(undefined);
     await this.#background.syncDirectory();
     this.#anchor = await SlotFile.open(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
     this.synced = this.written;
@@ -262,25 +269,9 @@ export class Committer {
     return created;
   }
 
-  /** Until it is open, and where it cannot be opened, the page cache does as well. */
-  #openDirect(segment: SegmentWriter): void {
-    if (this.#openingDirect !== undefined) return;
-    const { vfs, directory, writeMode } = this.#options;
-    let opened: MaybePromise<VfsFile>;
-    try {
-      opened = vfs.open(logPath(directory, segment.identity.base), "write", { direct: true });
-    } catch {
-      return writeMode.refuse();
-    }
-    if (!(opened instanceof Promise)) return segment.body.useDirect(opened);
-    this.#openingDirect = opened.then((file) => segment.body.useDirect(file), () => writeMode.refuse()).finally(() => {
-      this.#openingDirect = undefined;
-    });
-  }
-
   async #roll(base: number): Promise<SegmentWriter> {
     await this.#backgroundEnded();
-    await this.#openingDirect;
+    await this.#direct.settled;
     const finished = this.#segment!;
     await finished.seal();
     this.#segment = await this.#create({ ...finished.identity, base });

@@ -68,6 +68,10 @@ export class ReadOnlyShard implements Shard {
     return Promise.reject(this.#reason);
   }
 
+  trimBefore(): Promise<number> {
+    return Promise.reject(this.#reason);
+  }
+
   close(): void {
     this.#closed = true;
     this.#reason = closedError(this.id);

@@ -21,6 +21,7 @@ export class Room {
   readonly #waiters: OffsetWaiters = new OffsetWaiters();
   /** Cost of the last record that found no room; 0 once one did. */
   #refusedBytes = 0;
+  #isPaused = false;
 
   /** @param nudge Makes sure that what fills the buffer is on its way: called where there was no room. */
   constructor(
@@ -68,7 +69,7 @@ export class Room {
     const { bytes } = this.#buffer;
     const { used, max } = this.#budget;
     const refused = this.#refusedBytes;
-    if (this.#buffer.isCrowded) return false;
+    if (this.#buffer.isCrowded || this.#isPaused) return false;
     return bytes * 2 < this.#max && used * 2 < max && bytes + refused <= this.#max && used + refused <= max;
   }
 
@@ -83,9 +84,24 @@ export class Room {
   }
 
   /** Resolves once {@linkcode Room.isWritable}. */
-  wait(signal?: AbortSignal): Promise<void> {
+  async wait(signal?: AbortSignal): Promise<void> {
+    if (this.isWritable) return;
+    this.#nudge();
+    const telemetry = this.#telemetry;
+    const startedMs = telemetry.nowMs();
+    telemetry.waits++;
     this.#budget.waiting.add(this.#offer);
-    return this.#waiters.wait(0, signal);
+    try {
+      await this.#waiters.wait(0, signal);
+    } finally {
+      telemetry.waited(startedMs);
+    }
+  }
+
+  /** There is no room for anything, until it is called with false. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.freed();
   }
 
   /** Memory was given back: whoever waits on any shard of the log is asked again. */

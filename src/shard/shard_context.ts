@@ -6,6 +6,8 @@
 import type { LogError } from "../errors.ts";
 import type { Limits, Rung } from "../options.ts";
 import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
+import type { RetentionPolicy } from "../retention/retention_options.ts";
+import type { UserTrims } from "../retention/user_trims.ts";
 import type { Clock } from "../vfs.ts";
 import type { Budget } from "./budget.ts";
 
@@ -19,10 +21,12 @@ export interface Flushable {
 /** What a shard needs of its log. */
 export interface ShardContext {
   readonly id: number;
-  readonly earliest: number;
   readonly epoch: number;
   readonly limits: Limits;
   readonly durability: Rung;
+  readonly retention: RetentionPolicy;
+  /** Below which offsets users' records are hidden. */
+  readonly trims: UserTrims;
   readonly clock: Clock;
   readonly budget: Budget;
   /** Asks the log's one timer to call {@linkcode Flushable.requestFlush} in time. */

@@ -31,7 +31,7 @@ export type ShardState = "open" | "readOnly" | "poisoned" | "closed";
 export interface Shard {
   /** Its number, from 0. */
   readonly id: number;
-  /** The first offset that can be read. */
+  /** The log start: the first offset that can be read. Trims and retention move it up. */
   readonly earliest: number;
   /** The offset the next record gets: the exclusive end of what was handed out. */
   readonly nextOffset: number;
@@ -77,4 +77,25 @@ export interface Shard {
    * @returns The exclusive end now on that rung.
    */
   flush(rung?: Rung, options?: SignalOptions): Promise<number>;
+  /**
+   * Drops all records below `offset`, for good: the log start moves there, as with Kafka's DeleteRecords. Reading below it fails with
+   * `OFFSET_OUT_OF_RANGE` from then on, also after a power loss. Segments that lie wholly below it are removed; the others keep
+   * their files until they do. See `docs/retention.md`.
+   *
+   * @example
+   * ```ts
+   * import { openLog } from "@bimip/log";
+   *
+   * const log = await openLog("./data/trim-example");
+   * const { shard, offset } = await log.append({ value: "hi" });
+   * console.log(await log.shard(shard).trimBefore(offset));
+   * await log.close();
+   * ```
+   *
+   * @param offset From 0 to {@linkcode Shard.nextOffset}; what is not synced yet in front of it is synced first.
+   * @returns The log start: `offset`, or a higher one where it was there already.
+   * @throws {RangeError} where it is no such offset.
+   * @throws {LogError} `POISONED`, `CLOSED`, `READ_ONLY`, `DISK_FULL`, `IO`
+   */
+  trimBefore(offset: number): Promise<number>;
 }

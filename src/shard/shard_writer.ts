@@ -21,12 +21,12 @@ import { ShardSharing, type SharingContext } from "./shard_sharing.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
 import { Room } from "./room.ts";
 import { Triggers } from "./triggers.ts";
+import { Trimming } from "./trimming.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** The one implementation of {@linkcode Shard} that writes. */
 export class ShardWriter implements Shard, Flushable {
   readonly id: number;
-  readonly earliest: number;
   /** Who has appended batches under an id. */
   readonly producers: ShardProducers;
   readonly #context: ShardContext;
@@ -37,9 +37,13 @@ export class ShardWriter implements Shard, Flushable {
   readonly #waiting = new Announcements();
   readonly #room: Room;
   readonly #loop: CommitLoop;
+  /** Moves its log start, and drops what retention does not keep. */
+  readonly trimming: Trimming;
   #state: ShardState = "open";
   /** Set: nothing is taken any more, and this is why. What was taken before goes on while the state is open. */
   #refusal: LogError | undefined = undefined;
+  /** The same, or why nothing is taken for the moment: what an append asks. */
+  #barrier: LogError | undefined = undefined;
   /** The log's timer knows of this shard. */
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
@@ -49,7 +53,6 @@ export class ShardWriter implements Shard, Flushable {
   constructor(context: ShardContext, committer: Committer, producers: ShardProducers) {
     this.producers = producers;
     this.id = context.id;
-    this.earliest = context.earliest;
     this.#context = context;
     this.#triggers = new Triggers(context.limits);
     this.#committer = committer;
@@ -59,8 +62,13 @@ export class ShardWriter implements Shard, Flushable {
     const { telemetry } = context;
     this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge(), telemetry);
     const queue = new WriteQueue(this.#buffer, committer, flushBytes);
-    const failed = (error: unknown): void => this.#poison(error);
-    this.#loop = new CommitLoop(this, failed, committer, queue, this.#room, this.#waiting);
+    this.#loop = new CommitLoop(this, committer, queue, this.#room, this.#waiting);
+    this.trimming = new Trimming(this, context, committer, this.#loop);
+    this.onChange(this.trimming.keeper.committed);
+  }
+
+  get earliest(): number {
+    return this.#committer.state.logStart;
   }
 
   get nextOffset(): number {
@@ -110,7 +118,7 @@ export class ShardWriter implements Shard, Flushable {
 
   /** As `tryAppend`; takes it only where it gets the offset `only`, and else answers {@linkcode MOVED}. */
   tryAppendAt(record: RecordInput, only: number = MOVED): number | typeof BACKPRESSURE {
-    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#barrier !== undefined) throw this.#barrier;
     const buffer = this.#buffer;
     buffer.lane.close(this.#triggers);
     this.#record.prepare(record, this.#context.clock);
@@ -126,7 +134,7 @@ export class ShardWriter implements Shard, Flushable {
   }
 
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
-    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#barrier !== undefined) throw this.#barrier;
     const offsets = validateBlobHeader(batch);
     const isProduced = hasProducer(batch, 0);
     const found = isProduced ? this.producers.find(batch) : NEXT_BATCH;
@@ -145,16 +153,7 @@ export class ShardWriter implements Shard, Flushable {
     if (this.producers.loading !== undefined) await this.producers.settle(options.signal);
     if (this.#refusal !== undefined) throw this.#refusal;
     this.#buffer.lane.close(this.#triggers);
-    if (this.#room.isWritable) return;
-    this.#nudge();
-    const { telemetry } = this.#context;
-    const startedMs = telemetry.nowMs();
-    telemetry.waits++;
-    try {
-      await this.#room.wait(options.signal);
-    } finally {
-      telemetry.waited(startedMs);
-    }
+    await this.#room.wait(options.signal);
   }
 
   async acknowledged(
@@ -184,10 +183,8 @@ export class ShardWriter implements Shard, Flushable {
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
     this.#record.release();
-    if (this.#buffer.sealedEnd > this.#loop.flushTarget) this.#context.telemetry.flushes++;
-    this.#loop.flushTarget = this.#buffer.sealedEnd;
-    if (this.#context.durability === "disk") this.#loop.syncTarget = this.#loop.flushTarget;
-    this.#kick();
+    const end = this.#buffer.sealedEnd;
+    this.#loop.ask(end, this.#context.durability === "disk" ? end : 0);
   }
 
   /** Lets producers in other threads append beside this one. */
@@ -200,13 +197,12 @@ export class ShardWriter implements Shard, Flushable {
   /** Looks for what producers have published, and writes it. */
   readonly collect = (): void => {
     const { sharing } = this.#waiting;
-    if (this.#state !== "open" || sharing === undefined) return;
-    const collected = sharing.collect();
-    if (collected > this.#loop.flushTarget) this.#context.telemetry.flushes++;
-    this.#loop.flushTarget = Math.max(this.#loop.flushTarget, collected);
-    this.#loop.syncTarget = Math.max(this.#loop.syncTarget, sharing.syncWanted);
-    if (this.written < this.#loop.flushTarget || this.synced < this.#loop.syncTarget) this.#kick();
+    if (this.#state === "open" && sharing !== undefined) this.#loop.ask(sharing.collect(), sharing.syncWanted);
   };
+
+  trimBefore(offset: number): Promise<number> {
+    return this.trimming.before(offset);
+  }
 
   /** Calls `listener` after every commit and when the shard stops, until the answer is called. */
   onChange(listener: () => void): () => void {
@@ -223,13 +219,13 @@ export class ShardWriter implements Shard, Flushable {
     if (this.#refusal === undefined) {
       const closed = closedError(this.id);
       // Nothing is taken from here on, while what was taken is still written.
-      this.#refusal = closed;
+      this.#refusal = this.#barrier = closed;
       try {
+        await this.trimming.keeper.stop();
         this.requestFlush();
         await this.#waiting.sharing?.close();
         this.requestFlush();
-        this.#loop.syncTarget = this.nextOffset;
-        this.#kick();
+        this.#loop.ask(0, this.nextOffset);
         await this.#loop.done;
         if (this.#state === "open") {
           if (this.#committer.needsClose) await this.#committer.close();
@@ -247,6 +243,13 @@ export class ShardWriter implements Shard, Flushable {
     await this.#committer.free();
   }
 
+  /** Takes nothing for the moment and says why, or takes records again. What was taken is written. */
+  refuse(error: LogError | undefined): void {
+    this.#barrier = this.#refusal ?? error;
+    this.#buffer.lane.close(this.#triggers);
+    this.#room.pause(error !== undefined);
+  }
+
   /** Makes sure that what fills the buffer is on its way. */
   #nudge(): void {
     if (!this.#loop.isRunning) this.requestFlush();
@@ -262,18 +265,18 @@ export class ShardWriter implements Shard, Flushable {
   async #reached(end: number, rung: Rung, signal?: AbortSignal): Promise<void> {
     if ((rung === "disk" ? this.synced : this.written) >= end) return;
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (rung === "disk") {
-      if (end > this.#loop.syncTarget) this.#loop.syncTarget = end;
-      this.#kick();
-    }
+    if (rung === "disk") this.#loop.ask(0, end);
     await this.#waiting.wait(end, rung, signal);
   }
 
-  #kick(): void {
-    if (this.#state === "open") this.#loop.kick();
+  /** Why nothing may be begun any more. */
+  get refusal(): LogError | undefined {
+    return this.#refusal;
   }
 
-  #poison(cause: unknown): void {
+  /** A write or a sync failed: the shard is poisoned. */
+  failed(cause: unknown): void {
+    if (this.#state !== "open") return;
     const failure = writeError(this.id, cause);
     const firstLost = this.#context.durability === "disk" ? this.synced : this.written;
     this.#stop("poisoned", failure, poisonedError(this.id, failure, firstLost, this.nextOffset));
@@ -288,7 +291,7 @@ export class ShardWriter implements Shard, Flushable {
   /** Ends the shard's working life: `now` is what waiting callers get, `later` what later ones get. */
   #stop(state: "poisoned" | "closed", now: LogError, later: LogError = now): void {
     this.#state = state;
-    this.#refusal = later;
+    this.#refusal = this.#barrier = later;
     this.#buffer.discard();
     this.#record.release();
     this.#waiting.stop({ now, later });

@@ -12,7 +12,7 @@ import type { Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../c
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "../log/log_types.ts";
 import type { Guarantee } from "../log/guarantee.ts";
 import type { IdempotentOptions, IdempotentProducer } from "../log/idempotent_types.ts";
-import type { RecoveryReport } from "../log/open_shard.ts";
+import type { RecoveryReport } from "../log/opened_shard.ts";
 import type { ProducerOptions } from "../log/producers.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../log/streams.ts";
 import type { Rung, SignalOptions } from "../options.ts";
@@ -85,6 +85,10 @@ export class CrashingLog implements MemoryLog {
 
   user(key: BytesInput): UserStream {
     return new CrashingUserStream(this.#log.user(key), this.#life);
+  }
+
+  trimUser(key: BytesInput, offset: number): Promise<void> {
+    return this.#life.guard(() => this.#log.trimUser(key, offset));
   }
 
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord> {

@@ -70,6 +70,10 @@ export class CrashingShard implements Shard {
     return this.#life.guard(() => this.#shard.flush(rung, options));
   }
 
+  trimBefore(offset: number): Promise<number> {
+    return this.#life.guard(() => this.#shard.trimBefore(offset));
+  }
+
   get #now(): Pick<Shard, "earliest" | "nextOffset" | "written" | "synced" | "state"> {
     // Noticing a machine that has stopped is what sets the numbers.
     return this.#life.error === undefined ? this.#shard : this.#last!;

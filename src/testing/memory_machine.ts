@@ -41,6 +41,7 @@ class LogTimers implements Clock {
     return this.#clock.monotonic();
   }
 
+  /** Nothing here keeps a process alive. */
   setTimer(callback: () => void, delayMs: number): TimerHandle {
     const timer = this.#clock.setTimer(() => {
       this.#set.delete(timer);
@@ -81,7 +82,7 @@ export class MemoryMachine implements LogMachine {
     this.#codecs = codecs;
     this.#random = seededRandom(seed);
     // Some calls answer at once and some later, as on a real machine, so that something may be in flight at a crash.
-    this.vfs = memoryVfs({ seed, async: 0.5 });
+    this.vfs = memoryVfs({ seed, async: 0.5, now: () => clock.now() });
   }
 
   async open(options: ReopenOptions): Promise<MemoryLog> {

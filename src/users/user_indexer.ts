@@ -16,6 +16,7 @@ import { isPacked, POSTING_BYTES, Postings, type Taken } from "./postings.ts";
 import { tableName, type TableRange } from "./table_format.ts";
 
 const READ_BYTES: number = 1024 * 1024;
+const READING = { floats: true, onGap: undefined, chunkBytes: READ_BYTES, pooled: false };
 /** A tail of the log shorter than this has no table when the log is closed: it is scanned faster than a file is opened. */
 const MIN_TABLE_BYTES: number = 256 * 1024;
 const MIN_CAPACITY = 256;
@@ -270,7 +271,7 @@ export class UserIndexer {
     const view = this.#view;
     while (!this.#isOver && this.#pending.next < view.publication.end.nextOffset) {
       const from = this.#pending.next;
-      const batches = new ShardBatches(view, { from, onGap: undefined, chunkBytes: READ_BYTES, pooled: false });
+      const batches = new ShardBatches(view, { ...READING, from });
       try {
         for (;;) {
           const step = batches.next();

@@ -5,6 +5,7 @@
  */
 import { ANCHOR_NAME } from "../anchor/anchor.ts";
 import { STATE_NAME } from "../anchor/state.ts";
+import { readTrims, TRIMS_NAME } from "../anchor/trims_file.ts";
 import type { Codecs } from "../batch/codecs.ts";
 import { scanRules } from "../recovery/scan.ts";
 import { findBatch } from "../segment/search.ts";
@@ -30,6 +31,7 @@ export async function checkShard(tools: ShardTools, survey: Survey): Promise<voi
   checkSlotFiles(tools.observer, survey);
   await noteQuarantine(tools, survey);
   await checkUserTables(tools.vfs, tools.observer, survey);
+  await checkTrims(tools, survey);
   const { directory, shard } = survey.place;
   const { state, segments, limit, required, rebooted } = survey;
   const rules = scanRules({ state, anchor: survey.anchor, isStateSuspect: survey.stateSlots.faults.length > 0 });
@@ -105,6 +107,13 @@ function checkSlotFiles(observer: Observer, { place, anchorSlots, stateSlots, se
       observer.note({ shard, file, what: "there is no anchor; the next opening writes it again" });
     }
   }
+}
+
+async function checkTrims({ vfs, observer }: ShardTools, { place }: Survey): Promise<void> {
+  const { directory, shard } = place;
+  const found = await readTrims(vfs, directory, place);
+  if (typeof found !== "string") return;
+  observer.damage({ shard, file: `${directory}/${TRIMS_NAME}`, position: 0, range: undefined, what: found });
 }
 
 async function noteQuarantine({ vfs, observer }: ShardTools, { place }: Survey): Promise<void> {

@@ -13,9 +13,10 @@ import {
 } from "../anchor/anchor.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { listBases, type SegmentFile } from "../recovery/inventory.ts";
+import { listBases, type SegmentFile, sizeOf } from "../recovery/inventory.ts";
+import { firstKept } from "../segment/log_start.ts";
 import { logPath } from "../segment/names.ts";
-import { type Clock, type Vfs, VfsError } from "../vfs.ts";
+import type { Clock, Vfs } from "../vfs.ts";
 import { type SlotSurvey, surveySlots } from "./survey_slots.ts";
 
 /** Where a shard lies and to which log it belongs. */
@@ -45,14 +46,17 @@ export interface Survey {
 
 /**
  * Surveys one shard. The order matters beside a writer: the anchor is read first, so everything it speaks of is in the
- * files whose sizes are taken after it, and the state after the anchor, so no batch in front of the anchor has a higher epoch.
+ * files whose sizes are taken after it, and the state after the anchor, so no batch in front of the anchor has a higher epoch. The
+ * state comes after the names, too: of what is dropped meanwhile it says so.
  */
 export async function surveyShard(vfs: Vfs, clock: Clock, place: SurveyPlace): Promise<Survey> {
   const { directory, logId, shard } = place;
   const anchorSlots = await surveySlots(vfs, clock, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
+  const bases = await listBases(vfs, directory);
   const stateSlots = await surveySlots(vfs, clock, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+  const logStart = stateSlots.newest === undefined ? 0 : readState(stateSlots.newest).logStart;
   const segments: SegmentFile[] = [];
-  for (const base of await listBases(vfs, directory)) {
+  for (const base of bases.slice(firstKept(bases, logStart))) {
     const bytes = await sizeOf(vfs, logPath(directory, base));
     // A segment that is dropped at this moment is none any more.
     if (bytes !== undefined) segments.push({ base, bytes });
@@ -82,19 +86,4 @@ function furthest(a: End | undefined, b: End | undefined): End | undefined {
 /** The end to search up to, where nobody knows one. */
 export function unknownEnd(segment: number): End {
   return { ...emptyEnd(segment), nextOffset: Number.MAX_SAFE_INTEGER };
-}
-
-/** Size of a file, or `undefined` where there is none. */
-export async function sizeOf(vfs: Vfs, path: string): Promise<number | undefined> {
-  try {
-    const file = await vfs.open(path, "read");
-    try {
-      return await file.size();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
 }

@@ -262,7 +262,7 @@ describe("a backup is refused", () => {
       useLog(SEGMENTS, async (log, directory) => {
         await fill(log);
         class Full extends ControlledVfs {
-          freeBytes(): number {
+          override freeBytes(): number {
             return 5000;
           }
         }

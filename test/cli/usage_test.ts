@@ -16,6 +16,7 @@ const COMMANDS = [
   "backup",
   "top",
   "consumers",
+  "trim",
   "dump",
   "bench",
   "completion",

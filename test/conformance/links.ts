@@ -57,14 +57,4 @@ export function describeLinks(makeVfs: MakeVfs): void {
         sameBytes(await get(vfs, `${directory}/to/file`), bytesAt(0, 7));
       }));
   });
-
-  describe("freeBytes", () => {
-    it("is a number of bytes where it is known, and NOT_FOUND where there is no directory", () =>
-      use(makeVfs, async ({ vfs, directory }) => {
-        if (vfs.freeBytes === undefined) return;
-        const free = await vfs.freeBytes(directory);
-        assert.ok(Number.isFinite(free) && free > 4096, String(free));
-        await fails("NOT_FOUND", () => vfs.freeBytes!(`${directory}/none`));
-      }));
-  });
 }

@@ -4,6 +4,7 @@
  */
 import { describe } from "node:test";
 import { describeDirectories } from "./directories.ts";
+import { describeFacts } from "./facts.ts";
 import { describeFiles } from "./files.ts";
 import { describeLinks } from "./links.ts";
 import { describeLocks } from "./locks.ts";
@@ -19,6 +20,7 @@ export function describeVfs(name: string, makeVfs: MakeVfs, lacks: Lacks = {}): 
     describeMemoryKinds(makeVfs, lacks);
     describeDirectories(makeVfs, lacks);
     describeLinks(makeVfs);
+    describeFacts(makeVfs);
     describeLocks(makeVfs, lacks);
   });
 }

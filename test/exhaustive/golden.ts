@@ -8,6 +8,7 @@ import { batchBytesAt, readHeader } from "../../src/batch/format.ts";
 import { instanceIds } from "../../src/anchor/anchor.ts";
 import { readManifest } from "../../src/log/manifest.ts";
 import { openShardForWriting } from "../../src/log/open_shard.ts";
+import { resolveRetention } from "../../src/retention/retention_options.ts";
 import { resolveLimits } from "../../src/options.ts";
 import { WriteModeChoice } from "../../src/shard/write_mode.ts";
 import { DIRECTORY, engineOn, inputAsText, openOn, OPTIONS, recordAt, shardFile } from "./engine.ts";
@@ -84,6 +85,7 @@ async function live(
     const opened = await openShardForWriting(engine, place, false, new WriteModeChoice(engine.clock, false, false), {
       limits: { ...resolveLimits({ flushIntervalMs: Infinity }), segmentBytes: SEGMENT_BYTES },
       durability: "os",
+      retention: resolveRetention(undefined),
       clock: engine.clock,
       budget: { used: 0, max: Infinity, waiting: new Set() },
       armTimer: () => {},

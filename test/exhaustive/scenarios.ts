@@ -13,8 +13,15 @@ export class Promises {
   /** Everything that was handed in, acknowledged or not. */
   readonly offered: Map<number, string[]> = new Map();
 
+  /** Records below it were dropped, by somebody who was told so. */
+  start: number = 0;
+  /** Records from here on were never to be dropped. */
+  asked: number = 0;
+
   copy(): Promises {
     const copy = new Promises();
+    copy.start = this.start;
+    copy.asked = this.asked;
     for (const [offset, value] of this.acknowledged) copy.acknowledged.set(offset, value);
     for (const [offset, values] of this.offered) copy.offered.set(offset, [...values]);
     return copy;
@@ -158,6 +165,25 @@ export async function scenarios(fresh: () => MemoryVfs): Promise<Scenario[]> {
       start: torn,
       promises: tornPromises,
       run: (vfs, promises) => append(vfs, promises, [[3], [900]], { rung: "disk", closes: true }),
+    },
+    {
+      name: "trim and retention, synced",
+      start: full.start,
+      promises: full.promises,
+      isDurable: true,
+      run: async (vfs, promises) => {
+        await append(vfs, promises, [[500], [3], [700], [2]], { rung: "disk", closes: true });
+        const log = await openOn(vfs, { ...SETTINGS, retention: { maxRecords: 3 } });
+        try {
+          promises.asked = Infinity;
+          promises.start = await log.shard(0).trimBefore(1);
+          await log.trimUser("k", 2);
+          await log.close();
+        } catch (error) {
+          await log.close().catch(() => {});
+          throw error;
+        }
+      },
     },
     { name: "reader opening", start: torn, promises: tornPromises, run: read },
   ];

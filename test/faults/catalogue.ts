@@ -14,8 +14,6 @@ export interface Fault {
   readonly fault: string;
   /** What must come of it. */
   readonly outcome: string;
-  /** What of it, or all of it, has no subject before this feature exists. */
-  readonly comesWith?: { readonly feature: string; readonly isWhole: boolean };
 }
 
 const parts:
@@ -247,12 +245,6 @@ const parts:
     ]],
   ];
 
-const WHOLE = true;
-const waiting: Readonly<Record<string, Fault["comesWith"]>> = {
-  "43": { feature: "retention", isWhole: false },
-  "55": { feature: "retention", isWhole: WHOLE },
-};
-
 /** All of them. */
 export const CATALOGUE: readonly Fault[] = parts.flatMap(([part, rows]) =>
   rows.map(([id, fault, outcome]): Fault => ({
@@ -260,6 +252,5 @@ export const CATALOGUE: readonly Fault[] = parts.flatMap(([part, rows]) =>
     part,
     fault,
     outcome,
-    ...(waiting[id] === undefined ? {} : { comesWith: waiting[id] }),
   }))
 );

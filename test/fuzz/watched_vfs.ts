@@ -37,6 +37,8 @@ export function watched(vfs: MemoryVfs, largest: (bytes: number) => void): Vfs {
     rename: (from, to) => vfs.rename(from, to),
     syncDirectory: (path) => vfs.syncDirectory(path),
     lock: (path, mode) => vfs.lock(path, mode),
+    modified: (path) => vfs.modified(path),
+    freeBytes: (directory) => vfs.freeBytes(directory),
     instance: (directory) => vfs.instance(directory),
   };
 }

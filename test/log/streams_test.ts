@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { type LogError, openLog, type RecordInput } from "../../mod.ts";
 import { openMemoryLog } from "../../testing.ts";
 import { fails, outcomeOf, take, texts, useDirectory, useLog } from "../helpers.ts";
+import { ControlledVfs } from "../shard/controlled_vfs.ts";
 
 /** A stream of records. */
 function recordsOf(count: number, value: (i: number) => string = String): ReadableStream<RecordInput> {
@@ -103,8 +104,12 @@ describe("a log as a writable stream", () => {
       assert.equal(log.shard(0).written, 2);
     }));
 
-  it("keeps what was taken when it is aborted, and lets go of a write that waits for room", () =>
-    useLog({ maxBufferPerShard: 4096, flushIntervalMs: Infinity, flushBytes: 64 * 1024 * 1024 }, async (log) => {
+  it("keeps what was taken when it is aborted, and lets go of a write that waits for room", () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => release = resolve);
+    const vfs = new ControlledVfs(({ kind, path }) => kind === "write" && path.endsWith(".log") ? held : undefined);
+    const never = { flushIntervalMs: Infinity, flushBytes: 64 * 1024 * 1024 };
+    return useLog({ vfs, maxBufferPerShard: 4096, ...never }, async (log) => {
       const stream = log.toWritableStream();
       const writer = stream.getWriter();
       await writer.write({ value: "a" });
@@ -117,9 +122,11 @@ describe("a log as a writable stream", () => {
       const failed = assert.rejects(waiting);
       await writer.abort(new Error("never mind"));
       await failed;
+      release();
       await log.flush();
       assert.equal((await texts(log.read({ limit: 1 })))[0], "a");
-    }));
+    });
+  });
 
   it("fails with the error of a record that is refused", () =>
     useLog({}, async (log) => {

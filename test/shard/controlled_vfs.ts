@@ -94,6 +94,14 @@ export class ControlledVfs implements Vfs {
     return this.#vfs.lock(path, mode);
   }
 
+  modified(path: string): MaybePromise<number> {
+    return this.#vfs.modified(path);
+  }
+
+  freeBytes(directory: string): MaybePromise<number> {
+    return this.#vfs.freeBytes(directory);
+  }
+
   instance(directory: string): MaybePromise<Instance> {
     return this.#vfs.instance(directory);
   }

@@ -46,6 +46,8 @@ class CountingVfs implements Vfs {
   rename = (from: string, to: string) => this.#vfs.rename(from, to);
   syncDirectory = (path: string) => this.#vfs.syncDirectory(path);
   lock = (path: string, mode: "exclusive" | "shared") => this.#vfs.lock(path, mode);
+  modified = (path: string) => this.#vfs.modified(path);
+  freeBytes = (directory: string) => this.#vfs.freeBytes(directory);
   instance = (directory: string) => this.#vfs.instance(directory);
 }
 

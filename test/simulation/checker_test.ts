@@ -46,7 +46,7 @@ async function verdictOn(change: (bytes: Uint8Array, at: number[]) => Uint8Array
   const { model, bytes } = await written();
   const files = new Map([[LOG, change(bytes.slice(), starts(bytes))]]);
   try {
-    model.recover(storedRecords(files, 0), "power");
+    model.recover(storedRecords(files, 0), 0, "power");
     return "nothing wrong";
   } catch (error) {
     assert.ok(error instanceof Violation, String(error));

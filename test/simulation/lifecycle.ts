@@ -2,13 +2,13 @@
 import type { CrashKind } from "../../adapters/memory.ts";
 import { LogError } from "../../src/errors.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
-import type { RecoveryReport } from "../../src/log/open_shard.ts";
+import type { RecoveryReport } from "../../src/log/opened_shard.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import { checkAnchors, checkTwice } from "./invariant.ts";
 import { sameBytes } from "./records.ts";
 import { checkSalvage } from "./salvage.ts";
 import { DIRECTORY, type Settled, type Simulation } from "./simulation.ts";
-import { bytesIn, filesByShard, storedRecords } from "./stored.ts";
+import { bytesIn, filesByShard, keptFiles, storedRecords } from "./stored.ts";
 import { describeError, ensure, Violation } from "./violation.ts";
 
 /** Closes the log as a program does that ends in peace. */
@@ -137,23 +137,30 @@ async function checkRecovered(sim: Simulation, before: readonly Map<string, Uint
       `shard ${id} recovered: ${verdict}, ${cutBytes} bytes cut, ends at ${shard.nextOffset}, synced ${shard.synced}`,
     );
     ensure(verdict !== "corrupt", () => `a crash made shard ${id} corrupt`);
-    ensure(shard.state === "open", () => `shard ${id} is ${shard.state} after a crash`);
+    // Retention begins with the opening, and may meet a fault at once.
+    const mayFail = sim.settings.profile === "errors" && sim.settings.options.retention !== undefined;
+    ensure(
+      shard.state === "open" || (mayFail && shard.state === "poisoned"),
+      () => `shard ${id} is ${shard.state} after a crash`,
+    );
     // Where nobody knows whether the machine was rebooted, a hole before a write that never ended looks like a loss.
     const mayLose = crashed === "power" || sim.settings.vfs.unknownInstance === true;
     ensure(verdict !== "loss" || mayLose, () => `shard ${id} reports loss without a power loss`);
     ensure(crashed !== undefined || verdict === "clean", () => `shard ${id} was closed and is ${verdict}`);
-    const records = storedRecords(after[id], id);
-    const segments = [...after[id].keys()].filter((name) => name.endsWith(".log")).length;
+    const kept = keptFiles(after[id], shard.earliest);
+    const records = storedRecords(kept, id);
+    const segments = [...kept.keys()].filter((name) => name.endsWith(".log")).length;
     sim.tally.add(`recovery: shards with ${segments < 3 ? segments : "3 or more"} segments`);
-    recovered.push(records);
-    const lost = sim.models[id].recover(records, crashed);
+    recovered.push(records.filter((record) => record.offset >= shard.earliest));
+    const lost = sim.models[id].recover(records, shard.earliest, crashed);
+    if (shard.earliest > 0) sim.tally.add("recovery: shards with a log start");
+    const end = sim.models[id].history.length;
     if (lost > 0) sim.tally.add("recovery: records lost that nobody was promised", lost);
     ensure(
-      shard.written === records.length && shard.nextOffset === records.length,
-      () =>
-        `shard ${id} says it ends at ${shard.written} / ${shard.nextOffset}, but ${records.length} records are there`,
+      shard.written === end && shard.nextOffset === end,
+      () => `shard ${id} says it ends at ${shard.written} / ${shard.nextOffset}, but its records end at ${end}`,
     );
-    checkCut(report, before[id], after[id]);
+    checkCut(report, keptFiles(before[id], shard.earliest), kept);
   }
   sim.observe();
   await readBack(sim);
@@ -167,17 +174,22 @@ async function readBack(sim: Simulation): Promise<void> {
   for (const model of isThorough ? sim.models : [sim.models[first]]) {
     const { id } = model;
     const end = model.history.length;
-    const from = isThorough ? 0 : Math.max(0, end - sim.random.below(12));
-    const records = await readShard(sim, id, from);
+    const wanted = isThorough ? 0 : end - sim.random.below(12);
+    const { from, records } = await readShard(sim, id, wanted);
     ensure(model.checkRun(records, from) === end, () => `shard ${id} gave ${records.length} records from ${from}`);
   }
 }
 
 /** A read that fails on purpose is repeated. */
-async function readShard(sim: Simulation, shard: number, from: number): Promise<LogRecord[]> {
+async function readShard(
+  sim: Simulation,
+  shard: number,
+  wanted: number,
+): Promise<{ from: number; records: LogRecord[] }> {
   for (let attempt = 0; attempt < 20; attempt++) {
-    const records = await sim.result(sim.readAll(sim.log!, { shard, from }), "reading after recovery");
-    if (records !== undefined) return records;
+    const from = Math.max(wanted, sim.shard(shard).earliest);
+    const records = await sim.read(sim.readAll(sim.log!, { shard, from }), "reading after recovery");
+    if (records !== undefined) return { from, records };
     if (attempt === 3) sim.vfs.clearFaults();
   }
   throw new Violation(`shard ${shard} cannot be read`);

@@ -14,6 +14,10 @@ export class ShardModel {
   os = 0;
   /** Exclusive end of what survives a power loss. */
   disk = 0;
+  /** The log start, as far as somebody was told: records below it are of no interest. */
+  start = 0;
+  /** The highest log start that anybody has asked for. */
+  asked = 0;
   /** The longest that the history ever was. */
   longest = 0;
   /** What producers have appended, by id; after a crash only what survived. */
@@ -40,6 +44,13 @@ export class ShardModel {
     if (written > this.os) this.os = written;
     if (synced > this.disk) this.disk = synced;
     if (this.disk > this.os) this.os = this.disk;
+  }
+
+  /** The shard says where it begins. */
+  begins(start: number): void {
+    ensure(start >= this.start, () => `shard ${this.id} begins at ${start}, and had begun at ${this.start}`);
+    ensure(start <= this.asked, () => `shard ${this.id} begins at ${start}, nobody asked for more than ${this.asked}`);
+    this.start = start;
   }
 
   /** What a crash of this kind must leave: an exclusive end. */
@@ -104,14 +115,20 @@ export class ShardModel {
   }
 
   /**
-   * The shard was opened again and holds `records`: checks that they are a prefix of the history which is long enough,
+   * The shard was opened again and holds `records`: checks that they are the history from the log start to an end that is late enough,
    * and forgets the rest.
    *
+   * @param start The log start that was found.
    * @param crash The worst crash since it was open; `undefined` after a clean close.
    * @returns How many records vanished.
    */
-  recover(records: readonly LogRecord[], crash: CrashKind | undefined): number {
-    const end = this.checkRun(records, 0);
+  recover(records: readonly LogRecord[], start: number, crash: CrashKind | undefined): number {
+    this.begins(start);
+    this.asked = start;
+    const first = records[0]?.offset ?? start;
+    ensure(first <= start, () => `shard ${this.id} begins at ${start}, but its records at ${first}`);
+    const end = this.checkRun(records, first);
+    ensure(end >= start, () => `shard ${this.id} begins at ${start}, behind its end ${end}`);
     const floor = this.floor(crash);
     ensure(end >= floor, () => {
       const rung = crash === "power" ? "disk" : crash === "process" ? "os" : "close";
@@ -135,5 +152,6 @@ export class ShardModel {
     }
     this.os = end;
     if (this.disk > end) this.disk = end;
+    if (this.start > end) this.start = end;
   }
 }

@@ -1,4 +1,5 @@
 /** What a program does with an open log: one function an operation, drawn by weight. */
+import { LogError } from "../../src/errors.ts";
 import type { Rung } from "../../src/options.ts";
 import { BACKPRESSURE, type Shard } from "../../src/shard/shard_types.ts";
 import { produce } from "./producing.ts";
@@ -120,6 +121,29 @@ function acknowledged(sim: Simulation): void {
   });
 }
 
+/** Drops the oldest records of a shard, at times all of them. */
+async function trim(sim: Simulation): Promise<void> {
+  const shard = sim.anyShard();
+  const model = sim.models[shard.id];
+  const held = shard.nextOffset - shard.earliest;
+  const offset = shard.earliest + sim.random.below((sim.random.chance(0.2) ? held : held >> 1) + 1);
+  model.asked = Math.max(model.asked, offset);
+  const trimmed = (start: number | undefined): void => {
+    if (start === undefined) return;
+    ensure(start >= offset, () => `shard ${shard.id} was trimmed before ${offset} and begins at ${start}`);
+    // Meanwhile it may have gone further.
+    model.begins(Math.max(start, model.start));
+    model.acknowledge(start, start);
+  };
+  const promise = shard.trimBefore(offset).catch((error: unknown) => {
+    // Nobody waits for a trim at close: it is done, or it is not.
+    if (error instanceof LogError && error.code === "CLOSED") return undefined;
+    throw error;
+  });
+  if (sim.random.chance(0.4)) return sim.leave(promise, "trim", trimmed);
+  trimmed(await sim.result(promise, "trim"));
+}
+
 function advance(sim: Simulation): void {
   if (sim.random.chance(0.1)) sim.clock.jump(sim.random.below(10_000) - 5000);
   sim.clock.advance(1 + sim.random.below(40));
@@ -133,6 +157,7 @@ const OPERATIONS: readonly (readonly [weight: number, name: string, run: Operati
   [9, "flush", flush],
   [4, "flushAll", flushAll],
   [4, "acknowledged", acknowledged],
+  [3, "trim", trim],
   [9, "advance", advance],
   [6, "yield", (sim) => sim.yield(1 + sim.random.below(60))],
   [2, "writable", writable],

@@ -9,6 +9,7 @@ export const WRITES: readonly string[] = [
   "flush",
   "flushAll",
   "acknowledged",
+  "trim",
   "advance",
   "yield",
 ];

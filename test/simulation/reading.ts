@@ -1,6 +1,7 @@
 /** Reading while others write: ranges, users, times, followers, and a second log opened beside the writer. */
 import { ANCHOR_NAME, anchorIdentity, readAnchor } from "../../src/anchor/anchor.ts";
 import { readSlot, SLOT_BYTES, SLOT_FILE_BYTES } from "../../src/anchor/slot_file.ts";
+import { LogError } from "../../src/errors.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
 import type { ReadOptions } from "../../src/read/read_options.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
@@ -35,11 +36,11 @@ function anchoredEnd(sim: Simulation, shard: number): number {
 }
 
 export async function readRange(sim: Simulation): Promise<void> {
-  const { id, written } = sim.anyShard();
-  const from = sim.random.below(written + 1);
+  const { id, written, earliest } = sim.anyShard();
+  const from = earliest + sim.random.below(written - earliest + 1);
   const limit = sim.random.chance(0.5) ? 1 + sim.random.below(20) : undefined;
   const options = { shard: id, from, ...(limit === undefined ? {} : { limit }) };
-  const records = await sim.result(sim.readAll(sim.log!, options), "read");
+  const records = await sim.read(sim.readAll(sim.log!, options), "read");
   if (records === undefined) return;
   const end = sim.models[id].checkRun(records, from);
   const due = Math.min(written, from + (limit ?? Infinity));
@@ -49,19 +50,30 @@ export async function readRange(sim: Simulation): Promise<void> {
 
 export async function readMerged(sim: Simulation): Promise<void> {
   const written = sim.log!.shards.map((shard) => shard.written);
+  const starts = sim.log!.shards.map((shard) => shard.earliest);
   const last = sim.random.chance(0.5) ? 1 + sim.random.below(10) : undefined;
-  const records = await sim.result(sim.readAll(sim.log!, last === undefined ? {} : { last }), "merged read");
+  const records = await sim.read(sim.readAll(sim.log!, last === undefined ? {} : { last }), "merged read");
   if (records === undefined) return;
-  const due = written.reduce((sum, end) => sum + end, 0);
+  const areDropped = sim.log!.shards.some((shard) => shard.earliest > starts[shard.id]);
+  const due = areDropped
+    ? 0
+    : written.reduce((sum, end) => sum + end, 0) - starts.reduce((sum, start) => sum + start, 0);
   ensure(
     records.length >= Math.min(due, last ?? due),
     () => `merged read gave ${records.length} records, not ${last ?? due}`,
   );
-  const since = sim.log!.shards.reduce((sum, shard) => sum + shard.nextOffset, -due);
+  const since = sim.log!.shards.reduce((sum, shard) => sum + shard.nextOffset - starts[shard.id], -due);
   ensure(records.length <= (last ?? due) + since, () => `merged read gave ${records.length} records, not ${last}`);
   for (const model of sim.models) {
     const own = records.filter((record) => record.shard === model.id);
-    if (own.length > 0) published(sim, sim.log!, model.id, model.checkRun(own, last === undefined ? 0 : own[0].offset));
+    if (own.length === 0) continue;
+    const first = own[0].offset;
+    const start = starts[model.id];
+    ensure(
+      last !== undefined || (first >= start && first <= Math.max(start, sim.shard(model.id).earliest)),
+      () => `merged read of shard ${model.id} begins at ${first}, its log start is ${start}`,
+    );
+    published(sim, sim.log!, model.id, model.checkRun(own, first));
   }
 }
 
@@ -88,19 +100,24 @@ export async function readSelected(sim: Simulation): Promise<void> {
 
 export async function readUser(sim: Simulation): Promise<void> {
   const user = sim.random.pick(USERS);
-  const { id, written } = sim.log!.shardFor(user);
+  const shard = sim.log!.shardFor(user);
+  const { id, written, earliest } = shard;
   const stream = sim.log!.user(user);
   const read = async (): Promise<LogRecord[]> => {
     const records: LogRecord[] = [];
     for await (const record of stream.read()) records.push(record);
     return records;
   };
-  const records = await sim.result(read(), "user read");
+  const records = await sim.read(read(), "user read");
   if (records === undefined) return;
   const key = new TextEncoder().encode(user);
   const model = sim.models[id];
-  const due = model.history.flatMap((expected, offset) => sameBytes(expected.key, key) ? [offset] : []);
   const offsets = records.map((record) => (model.check(record), record.offset));
+  // What is dropped meanwhile may be there still.
+  const start = Math.max(earliest, Math.min(shard.earliest, offsets[0] ?? Infinity));
+  const due = model.history.flatMap((expected, offset) =>
+    offset >= start && sameBytes(expected.key, key) ? [offset] : []
+  );
   ensure(
     offsets.every((offset, i) => offset === due[i]) &&
       (offsets.length === due.length || due[offsets.length] >= written),
@@ -109,12 +126,17 @@ export async function readUser(sim: Simulation): Promise<void> {
 }
 
 export async function readByTime(sim: Simulation): Promise<void> {
-  const { id, written } = sim.anyShard();
+  const shard = sim.anyShard();
+  const { id, written, earliest } = shard;
   const model = sim.models[id];
   const time = sim.clock.now() - sim.random.below(1500) + 300;
-  const records = await sim.result(sim.readAll(sim.log!, { shard: id, from: new Date(time) }), "read by time");
+  const records = await sim.read(sim.readAll(sim.log!, { shard: id, from: new Date(time) }), "read by time");
   if (records === undefined) return;
-  const first = model.history.findIndex(({ timestamp }) => timestamp >= time);
+  const findFrom = (start: number): number =>
+    model.history.findIndex(({ timestamp }, offset) => offset >= start && timestamp >= time);
+  let first = findFrom(earliest);
+  // What is dropped meanwhile may be there still.
+  if (shard.earliest > earliest && records[0]?.offset !== first) first = findFrom(shard.earliest);
   if (first >= 0 && first < written) {
     ensure(records.length > 0, () => `shard ${id} has a record of ${time} at ${first}, none was read`);
   }
@@ -132,6 +154,7 @@ class Follower implements Companion {
   readonly #writer: EmbeddedLog;
   #next: number;
   #seen: LogRecord[] = [];
+  #isLeftBehind = false;
 
   constructor(sim: Simulation, log: EmbeddedLog, shard: number, from: number) {
     this.#sim = sim;
@@ -144,6 +167,17 @@ class Follower implements Companion {
   }
 
   async #run(from: number): Promise<void> {
+    try {
+      await this.#follow(from);
+    } catch (error) {
+      const isDropped = error instanceof LogError && error.code === "OFFSET_OUT_OF_RANGE";
+      if (!isDropped || this.#writer.shards[this.#shard].earliest <= from + this.#seen.length) throw error;
+      this.#sim.tally.add("reading: told what was dropped");
+      this.#isLeftBehind = true;
+    }
+  }
+
+  async #follow(from: number): Promise<void> {
     for await (const record of this.#log.read({ shard: this.#shard, from, follow: true })) {
       published(this.#sim, this.#writer, this.#shard, record.offset + 1, this.#log !== this.#writer);
       this.#seen.push(record);
@@ -159,7 +193,7 @@ class Follower implements Companion {
     if (!closed) return;
     const isLocal = this.#log === this.#writer;
     ensure(
-      !isLocal || this.#next >= due || sim.settings.profile !== "crashes",
+      !isLocal || this.#isLeftBehind || this.#next >= due || sim.settings.profile !== "crashes",
       () => `a follower of shard ${this.#shard} ended at ${this.#next}, but ${due} were published`,
     );
   }
@@ -176,8 +210,8 @@ class Follower implements Companion {
 }
 
 export function follow(sim: Simulation): void {
-  const { id, written } = sim.anyShard();
-  sim.companions.push(new Follower(sim, sim.log!, id, sim.random.below(written + 1)));
+  const { id, written, earliest } = sim.anyShard();
+  sim.companions.push(new Follower(sim, sim.log!, id, earliest + sim.random.below(written - earliest + 1)));
 }
 
 /** Opens the log a second time, for reading, as another process would. */
@@ -199,7 +233,7 @@ export async function openBeside(sim: Simulation): Promise<void> {
   }
   // It stays open: later it must have come along.
   const id = sim.random.below(sim.settings.shards);
-  const follower = sim.random.chance(0.5) ? new Follower(sim, beside, id, 0) : undefined;
+  const follower = sim.random.chance(0.5) ? new Follower(sim, beside, id, beside.shards[id].earliest) : undefined;
   sim.companions.push({
     end: async (closed) => {
       // An anchor that could not be read counts as one that has not moved.
@@ -213,9 +247,16 @@ export async function openBeside(sim: Simulation): Promise<void> {
 
 async function checkBeside(sim: Simulation, beside: EmbeddedLog, due: readonly number[]): Promise<void> {
   for (const model of sim.models) {
-    const records = await sim.result(sim.readAll(beside, { shard: model.id }), "reading beside the writer");
+    const { start } = model;
+    const reading = sim.readAll(beside, { shard: model.id });
+    const records = await sim.read(reading, "reading beside the writer");
     if (records === undefined || sim.vfs.stopped) continue;
-    const end = model.checkRun(records, 0);
+    const first = records[0]?.offset ?? beside.shards[model.id].earliest;
+    ensure(
+      first <= Math.max(start, model.asked),
+      () => `a reader beside the writer begins at ${first} in shard ${model.id}, asked was ${model.asked}`,
+    );
+    const end = model.checkRun(records, first);
     published(sim, sim.log!, model.id, end);
     ensure(
       end >= due[model.id],

@@ -47,6 +47,7 @@ export const GROUPS: readonly Group[] = [
   ...(["process", "power"] as const).map((kind) => ({ title: `crash by ${kind} in`, rows: PHASES })),
   { title: "crash", rows: ["with operations in flight"] },
   { title: "recovery", rows: ["interrupted by a crash", "interrupted twice", "records lost that nobody was promised"] },
+  { title: "recovery", rows: ["shards with a log start"] },
   { title: "recovery", rows: ["0", "1", "2", "3 or more"].map((count) => `shards with ${count} segments`) },
   { title: "fault", rows: FAULT_KINDS },
   ...(Object.keys(FAULTS_OF_STAGE) as Stage[]).map((stage) => ({
@@ -63,7 +64,10 @@ export const GROUPS: readonly Group[] = [
   { title: "power loss entries", rows: ["kept", "dropped"] },
   { title: "power loss", rows: ["sizesBehind"] },
   { title: "operation", rows: [...WRITES, ...READS, "backpressure"] },
-  { title: "reading", rows: ["records followed", "records beside the writer", "gaps on a lying disk"] },
+  {
+    title: "reading",
+    rows: ["records followed", "records beside the writer", "gaps on a lying disk", "told what was dropped"],
+  },
   { title: "invariant", rows: ["crash states", "variants", "recovered twice"] },
 ];
 

@@ -8,6 +8,7 @@ import {
   seededRandom,
 } from "../../adapters/memory.ts";
 import type { OpenOptions } from "../../src/options.ts";
+import type { RetentionOptions } from "../../src/retention/retention_options.ts";
 
 /**
  * What goes wrong. `crashes`: the process ends, the power goes. `errors`: reads, writes and syncs fail too, and say so.
@@ -90,6 +91,7 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
   const invariant = random.chance(0.012) && (profile === "crashes" || profile === "errors");
   const unknownInstance = random.chance(0.16);
   const options = drawOptions(shards, random);
+  const isCompared = invariant && options.retention === undefined;
   // Several writes in flight when the process ends: the only way in which a machine that cannot be told from another loses data.
   const isHasty = unknownInstance && random.chance(0.7);
   const isDirect = !isHasty && profile !== "weak" && random.chance(0.1);
@@ -109,7 +111,7 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       async: isHasty ? 1 : random.chance(0.25) ? random.pick([0.3, 1]) : false,
       unknownInstance,
       ...(profile === "weak" ? { crash: { weights: SPOILING } } : {}),
-      ...(invariant ? { history: /anchor$/ } : {}),
+      ...(isCompared ? { history: /anchor$/ } : {}),
       strict: profile === "weak",
       ...(profile === "errors" || profile === "lying" ? { faults: drawFaults(profile, random) } : {}),
     },
@@ -117,7 +119,8 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
     operations: random.chance(0.97) ? 30 : 60,
     // Where header and index are gone as well, nobody can tell a value that is the next batch from that batch.
     hostile: random.chance(0.12) && (profile === "crashes" || profile === "errors"),
-    invariant,
+    // Where the log drops something at every opening, two openings do not find the same.
+    invariant: isCompared,
   };
 }
 
@@ -129,6 +132,7 @@ function drawFaults(profile: "errors" | "lying", random: SeededRandom): SeededFa
 
 function drawOptions(shards: number, random: SeededRandom): OpenOptions {
   const tight = random.chance(0.15);
+  const limited = random.chance(0.2);
   return {
     shards,
     durability: random.pick(["os", "os", "disk"]),
@@ -137,6 +141,15 @@ function drawOptions(shards: number, random: SeededRandom): OpenOptions {
     flushBytes: random.pick([100, 200, 600, 2000]),
     batchBytes: 200 + random.below(300),
     segmentBytes: 1024 + random.below(random.pick([1024, 8192, 16_384])),
+    ...(limited ? { retention: drawRetention(random) } : {}),
     ...(tight ? { maxBufferPerShard: 8192, maxBufferBytes: random.pick([8192, 16_384]) } : {}),
+  };
+}
+
+function drawRetention(random: SeededRandom): RetentionOptions {
+  return {
+    ...(random.chance(0.6) ? { maxBytes: 1 + random.below(6000) } : { maxRecords: 1 + random.below(60) }),
+    ...(random.chance(0.3) ? { maxAgeMs: 1 + random.below(500) } : {}),
+    checkIntervalMs: 10 + random.below(100),
   };
 }

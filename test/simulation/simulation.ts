@@ -219,6 +219,19 @@ export class Simulation {
     return undefined;
   }
 
+  /** Waits for a read. Where what it was to read next is dropped meanwhile, the answer is `undefined`. */
+  async read<T>(promise: Promise<T>, what: string): Promise<T | undefined> {
+    const starts = this.log!.shards.map((shard) => shard.earliest);
+    const settled = await this.settle(promise);
+    if ("value" in settled) return settled.value;
+    const { error } = settled;
+    const isDropped = error instanceof LogError && error.code === "OFFSET_OUT_OF_RANGE" && error.shard !== undefined &&
+      this.shard(error.shard).earliest > starts[error.shard];
+    if (isDropped) this.tally.add("reading: told what was dropped");
+    else this.forgive(error, what);
+    return undefined;
+  }
+
   /** Throws where `error` should not have happened. */
   forgive(error: unknown, what: string): void {
     if (error instanceof Violation) throw error;
@@ -288,7 +301,13 @@ export class Simulation {
   observe(): void {
     if (this.log === undefined) return;
     this.takeWaiting();
-    for (const shard of this.log.shards) this.models[shard.id].acknowledge(shard.written, shard.synced);
+    for (const shard of this.log.shards) {
+      const model = this.models[shard.id];
+      model.acknowledge(shard.written, shard.synced);
+      // What is kept is limited: whatever was written may be dropped.
+      if (this.settings.options.retention !== undefined) model.asked = model.history.length;
+      model.begins(shard.earliest);
+    }
   }
 
   /** Reads to the end. */

@@ -4,6 +4,7 @@ import { noCodecs } from "../../src/batch/codecs.ts";
 import { batchFault, headerDigest, readHeader } from "../../src/batch/format.ts";
 import { RecordDecoder } from "../../src/batch/record_decoder.ts";
 import { readBatchRow, ROW_BATCH, ROW_BYTES, ROW_FILE_HEADER, rowLength, rowType } from "../../src/index/rows.ts";
+import { firstKept } from "../../src/segment/log_start.ts";
 import { type LogRecord, StoredRecord } from "../../src/read/stored_record.ts";
 import { ensure } from "./violation.ts";
 
@@ -17,6 +18,15 @@ export function filesByShard(vfs: MemoryVfs, prefix: string, shards: number): Ma
   return Array.from({ length: shards }, (_, id) => vfs.readDirectory(`${prefix}${id}`, isChecked));
 }
 
+/** The files without those of segments that lie wholly below the log start. */
+export function keptFiles(files: ReadonlyMap<string, Uint8Array>, logStart: number): Map<string, Uint8Array> {
+  const bases = [...files.keys()].filter((name) => name.endsWith(".log")).map((name) => Number(name.slice(0, 20)));
+  const first = bases[firstKept(bases, logStart)] ?? 0;
+  return new Map(
+    [...files].filter(([name]) => !/^\d{20}\.(log|idx)$/.test(name) || Number(name.slice(0, 20)) >= first),
+  );
+}
+
 /** Bytes in files of a kind. */
 export function bytesIn(files: ReadonlyMap<string, Uint8Array>, isKind: (name: string) => boolean): number {
   let sum = 0;
@@ -27,7 +37,7 @@ export function bytesIn(files: ReadonlyMap<string, Uint8Array>, isKind: (name: s
 /** Records in the `.log` files of an open shard; throws where they are not what a log of this engine is. */
 export function storedRecords(files: ReadonlyMap<string, Uint8Array>, shard: number): LogRecord[] {
   const records: LogRecord[] = [];
-  let next = 0;
+  let next = Number([...files.keys()].find((name) => name.endsWith(".log"))?.slice(0, 20) ?? 0);
   let epoch = 0;
   for (const [name, bytes] of files) {
     if (!name.endsWith(".log")) continue;

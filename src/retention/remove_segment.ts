@@ -1,0 +1,24 @@
+/**
+ * Removes the files of segments that lie wholly below the log start.
+ *
+ * @module
+ */
+import { indexPath, logPath } from "../segment/names.ts";
+import { type Vfs, VfsError } from "../vfs.ts";
+
+/**
+ * Removes a segment. The `.log` goes first: whoever reads beside this finds a segment with its index, or no segment, and never walks
+ * through a gigabyte because only the index is gone. The directory need not be synced: what a power loss brings back lies below the log
+ * start, and is removed again at the next opening.
+ *
+ * @throws {VfsError} where the system refuses. What is gone already is no failure.
+ */
+export async function removeSegment(vfs: Vfs, directory: string, base: number): Promise<void> {
+  for (const path of [logPath(directory, base), indexPath(directory, base)]) {
+    try {
+      await vfs.remove(path);
+    } catch (error) {
+      if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+    }
+  }
+}

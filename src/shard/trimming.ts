@@ -1,0 +1,153 @@
+/**
+ * Moves a shard's log start: what lies below it is gone for good.
+ *
+ * @module
+ */
+import type { End } from "../anchor/end.ts";
+import type { LogError } from "../errors.ts";
+import type { Rung } from "../options.ts";
+import { SegmentKeeper } from "../retention/segment_keeper.ts";
+import type { CommitLoop } from "./commit_loop.ts";
+import type { UserTrims } from "../retention/user_trims.ts";
+import type { Committer } from "./committer.ts";
+import type { ShardContext } from "./shard_context.ts";
+
+/** What is asked of the shard. */
+export interface TrimmedShard {
+  readonly id: number;
+  readonly earliest: number;
+  readonly nextOffset: number;
+  readonly written: number;
+  readonly synced: number;
+  readonly end: End;
+  /** Why nothing may be begun any more; `undefined` while the shard works. */
+  readonly refusal: LogError | undefined;
+  /** The state could not be written or synced. */
+  failed(error: unknown): void;
+  requestFlush(): void;
+  acknowledged(offset: number, rung: Rung): Promise<void>;
+}
+
+/** See above. One move at a time. */
+export class Trimming {
+  /** Drops what lies below the log start, and what retention does not keep. */
+  readonly keeper: SegmentKeeper;
+  readonly #shard: TrimmedShard;
+  readonly #committer: Committer;
+  readonly #loop: CommitLoop;
+  readonly #trims: UserTrims;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(
+    shard: TrimmedShard,
+    { clock, retention, trims }: Pick<ShardContext, "clock" | "retention" | "trims">,
+    committer: Committer,
+    loop: CommitLoop,
+  ) {
+    this.#shard = shard;
+    this.#committer = committer;
+    this.#loop = loop;
+    this.#trims = trims;
+    const { vfs, directory, logId } = committer.place;
+    this.keeper = new SegmentKeeper(vfs, clock, directory, logId, {
+      id: shard.id,
+      get earliest() {
+        return shard.earliest;
+      },
+      get synced() {
+        return shard.synced;
+      },
+      get end() {
+        return shard.end;
+      },
+      moveStart: (offset) => this.moveStart(offset),
+      entriesChanged: () => committer.entriesChanged(),
+    }, retention);
+  }
+
+  /** See {@linkcode Shard.trimBefore}. */
+  async before(offset: number): Promise<number> {
+    const shard = this.#shard;
+    await this.#reached(offset, shard.earliest);
+    if (offset > shard.earliest) {
+      await this.moveStart(offset);
+      await this.keeper.startMoved();
+    }
+    return shard.earliest;
+  }
+
+  /** Hides a user's records below `offset`. */
+  async user(key: Uint8Array, offset: number): Promise<void> {
+    const committer = this.#committer;
+    const trims = this.#trims;
+    const floor = Math.max(trims.trimOf(key), this.#shard.earliest);
+    await this.#reached(offset, floor);
+    if (offset <= floor) return;
+    await trims.trim(key, offset, () => committer.state.logStart, async (from, to) => {
+      // A file that was not renamed has changed nothing: that alone poisons no shard.
+      let refused: unknown;
+      await this.#between(async () => {
+        await committer.begin();
+        await committer.checkOwner();
+        try {
+          await committer.place.vfs.rename(from, to);
+        } catch (error) {
+          refused = error;
+          return;
+        }
+        await committer.syncDirectory();
+      });
+      if (refused !== undefined) throw refused;
+    });
+  }
+
+  /** Checks an offset, and syncs what is in front of it: an offset that a power loss frees is given to another record. */
+  async #reached(offset: number, known: number): Promise<void> {
+    const shard = this.#shard;
+    const { id, nextOffset } = shard;
+    if (!(Number.isSafeInteger(offset) && offset >= 0 && offset <= nextOffset)) {
+      throw new RangeError(
+        `Cannot trim shard ${id} before offset ${String(offset)}: give a whole number from 0 to ${nextOffset}, its end`,
+      );
+    }
+    if (shard.refusal !== undefined) throw shard.refusal;
+    if (offset <= known) return;
+    if (offset > shard.written) shard.requestFlush();
+    await shard.acknowledged(offset - 1, "disk");
+  }
+
+  /** Moves the log start up to `offset`, durably. Everything in front of it is synced already. */
+  moveStart(offset: number): Promise<void> {
+    const moved = this.#last.then(() => this.#move(offset));
+    this.#last = moved.catch(() => {});
+    return moved;
+  }
+
+  async #move(offset: number): Promise<void> {
+    const committer = this.#committer;
+    if (offset <= committer.state.logStart) return;
+    await this.#write(offset);
+    // Into the other slot, too: one that rots must not bring an old log start back.
+    await this.#write(offset);
+  }
+
+  async #write(offset: number): Promise<void> {
+    await this.#between(() => this.#committer.writeStart(offset));
+    try {
+      await this.#committer.state.startSynced;
+    } catch (error) {
+      this.#shard.failed(error);
+      throw this.#shard.refusal ?? error;
+    }
+  }
+
+  async #between(run: () => Promise<void>): Promise<void> {
+    const { refusal } = this.#shard;
+    if (refusal !== undefined) throw refusal;
+    try {
+      await this.#loop.between(run);
+    } catch (error) {
+      throw this.#shard.refusal ?? error;
+    }
+  }
+}
