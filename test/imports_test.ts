@@ -36,7 +36,7 @@ const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["src/testing/", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts"],
   ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
-  ["producer.ts", ...LAYERS.flat(), "adapters/system.ts"],
+  ["producer.ts", ...LAYERS.flat(), "adapters/system.ts", "adapters/codecs.ts"],
   ["consumer.ts", ...LAYERS.flat(), "adapters/"],
 ];
 

@@ -5,6 +5,7 @@
  */
 import { instanceIds } from "../anchor/anchor.ts";
 import { syncAncestors } from "../backup/ancestors.ts";
+import { type Compressor, compressorFor } from "../batch/compressor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import type { Budget } from "../shard/budget.ts";
@@ -40,6 +41,7 @@ const HARMLESS = new Set([
 export async function openWith(engine: Engine, directory: string, options: OpenOptions): Promise<EmbeddedLog> {
   options.signal?.throwIfAborted();
   const limits = resolveLimits(options);
+  const compressor = compressorFor(options.compression, `open the log in ${directory}`, engine.codecs);
   const shards = resolveShards(options);
   const tell = tellTo(options.logger);
   if (options.topic !== undefined && !isTopic(options.topic)) {
@@ -48,7 +50,7 @@ export async function openWith(engine: Engine, directory: string, options: OpenO
   try {
     const log = options.readOnly
       ? await openForReading(engine, directory, options)
-      : await openForWriting(engine, directory, options, limits, shards, tell);
+      : await openForWriting(engine, directory, options, limits, shards, tell, compressor);
     tellOpening(tell, directory, log.recovery);
     return log;
   } catch (error) {
@@ -81,6 +83,7 @@ async function openForWriting(
   limits: ReturnType<typeof resolveLimits>,
   shards: number | undefined,
   tell: Tell,
+  compressor: Compressor | undefined,
 ): Promise<EmbeddedLog> {
   const { vfs } = engine;
   // A newer format is refused before anything is written, the lock's file included.
@@ -107,6 +110,7 @@ async function openForWriting(
       durability,
       clock: engine.clock,
       budget,
+      ...(compressor === undefined ? {} : { compressor }),
       armTimer: (shard: Flushable) => timer.arm(shard),
       disarmTimer: (shard: Flushable) => timer.disarm(shard),
       overBudget: () => {
