@@ -68,6 +68,7 @@ export type { RecordCursor } from "./src/read/record_cursor.ts";
 export type { GapEvent } from "./src/read/shard_batches.ts";
 export type { Start } from "./src/read/start.ts";
 export type { LogBatch } from "./src/read/stored_batch.ts";
+export type { Isolation } from "./src/read/transactions.ts";
 export type { LogRecord } from "./src/read/stored_record.ts";
 export type { Verdict } from "./src/recovery/analyse.ts";
 export { type Codec, json, type JsonOptions, SchemaError, text } from "./src/typed/codec.ts";

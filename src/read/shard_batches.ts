@@ -11,6 +11,7 @@ import { type MaybePromise, VfsError, type VfsFile } from "../vfs.ts";
 import { ReadAhead, type ReadAheadOptions } from "./read_ahead.ts";
 import { resync } from "./resync.ts";
 import type { ShardView } from "./shard_view.ts";
+import { type Isolation, Transactions } from "./transactions.ts";
 
 /** A range of offsets that a reader with `onCorrupt: "skip"` passed over. */
 export interface GapEvent {
@@ -32,6 +33,8 @@ export interface ShardBatchesOptions extends ReadAheadOptions {
   readonly onGap: ((gap: GapEvent) => void) | undefined;
   /** Batches without records of programs, such as void and control batches, are visited too. @default {false} */
   readonly all?: boolean;
+  /** @default {"uncommitted"} */
+  readonly isolation?: Isolation | undefined;
 }
 
 /** One pass over one shard. Stands on a batch after each `next()` that answered true. */
@@ -52,8 +55,11 @@ export class ShardBatches {
   #epoch = -1;
   /** Base offset that the next batch must have. */
   #expected = 0;
+  /** Defined where records of other transactions than committed ones are hidden. */
+  readonly #transactions: Transactions | undefined;
 
   constructor(view: ShardView, options: ShardBatchesOptions) {
+    this.#transactions = options.isolation === "committed" ? new Transactions(view, options.from) : undefined;
     this.view = view;
     this.#options = options;
     this.nextOffset = options.from;
@@ -137,7 +143,8 @@ export class ShardBatches {
     }
     this.#expected = header.lastOffset + 1;
     this.#epoch = header.epoch;
-    const isHidden = header.count === 0 || (header.attributes & CONTROL) !== 0;
+    const isHidden = header.count === 0 || (header.attributes & CONTROL) !== 0 ||
+      this.#transactions?.hides(header) === true;
     if (header.lastOffset < this.nextOffset || (isHidden && this.#options.all !== true)) {
       this.nextOffset = Math.max(this.nextOffset, this.#expected);
       return undefined;
@@ -185,6 +192,7 @@ export class ShardBatches {
     }
     const index = await view.index(base);
     const limit = await view.limit(base);
+    await this.#transactions?.extend();
     const at = index.samples.findOffset(this.nextOffset);
     const sample = at < 0 ? { position: 0, baseOffset: base } : index.samples.sample(at);
     const file = await view.vfs.open(logPath(view.directory, base), "read");
@@ -205,6 +213,7 @@ export class ShardBatches {
     const { segment } = view.publication.end;
     const limit = await view.limit(this.#base);
     if (limit > scanner.end) {
+      await this.#transactions?.extend();
       scanner.extend(limit);
       return true;
     }

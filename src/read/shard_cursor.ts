@@ -10,6 +10,7 @@ import type { Predicate } from "./filter.ts";
 import type { RecordSource, SourceOptions } from "./record_source.ts";
 import { type GapEvent, ShardBatches } from "./shard_batches.ts";
 import type { ShardView } from "./shard_view.ts";
+import type { Isolation } from "./transactions.ts";
 
 /** Where and how to read. */
 export interface ShardCursorOptions extends SourceOptions {
@@ -17,6 +18,8 @@ export interface ShardCursorOptions extends SourceOptions {
   readonly fromTime?: number;
   /** Exclusive: nothing from this offset on is handed out. */
   readonly before?: number | undefined;
+  /** @default {"uncommitted"} */
+  readonly isolation?: Isolation | undefined;
 }
 
 /** Gaps as far as they lie before an offset. */
@@ -43,13 +46,13 @@ export class ShardCursor implements RecordSource {
   #decoder: RecordDecoder | undefined = undefined;
 
   constructor(view: ShardView, options: ShardCursorOptions) {
-    const { from, fromTime, before = Infinity, codecs, matches, isGivenUp } = options;
+    const { from, fromTime, before = Infinity, codecs, matches, isGivenUp, isolation } = options;
     this.view = view;
     this.#before = before;
     this.#matches = matches;
     this.#isGivenUp = isGivenUp;
     const onGap = options.onGap === undefined || before === Infinity ? options.onGap : upTo(before, options.onGap);
-    this.#batches = new ShardBatches(view, { from, onGap, chunkBytes: CHUNK_BYTES, pooled: false });
+    this.#batches = new ShardBatches(view, { from, onGap, isolation, chunkBytes: CHUNK_BYTES, pooled: false });
     this.#codecs = codecs;
     this.#nextOffset = from;
     this.#fromTime = fromTime;
