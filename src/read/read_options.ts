@@ -68,7 +68,7 @@ export function checkReadOptions(options: ReadOptions, shards: number): void {
     throw new RangeError(`Cannot read: isolation must be "committed" or "uncommitted", not ${String(isolation)}`);
   }
   if (isolation === "committed" && options.reverse) {
-    throw new TypeError("Cannot read: isolation \"committed\" does not go with reverse");
+    throw new TypeError('Cannot read: isolation "committed" does not go with reverse');
   }
   for (const name of ["last", "limit"] as const) checkWhole(name, options[name]);
   const { from, before, reverse, follow } = options;

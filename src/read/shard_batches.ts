@@ -136,15 +136,16 @@ export class ShardBatches {
   }
 
   /** Takes the batch that the scanner stands on, or passes it over. Answers what is wrong with it. */
-  #judge(scanner: BatchScanner): string | undefined {
+  #judge(scanner: BatchScanner, hasMarkers = false): string | undefined {
     const header = readHeader(scanner.bytes, scanner.at);
     if (this.view.holes ? header.baseOffset < this.#expected : header.baseOffset !== this.#expected) {
       return `its base offset is ${header.baseOffset}, not ${this.#expected}`;
     }
+    const isAborted = this.#transactions === undefined ? false : this.#transactions.hides(header);
+    if (isAborted === undefined && !hasMarkers) return MARKERS_NEEDED;
     this.#expected = header.lastOffset + 1;
     this.#epoch = header.epoch;
-    const isHidden = header.count === 0 || (header.attributes & CONTROL) !== 0 ||
-      this.#transactions?.hides(header) === true;
+    const isHidden = header.count === 0 || (header.attributes & CONTROL) !== 0 || isAborted !== false;
     if (header.lastOffset < this.nextOffset || (isHidden && this.#options.all !== true)) {
       this.nextOffset = Math.max(this.nextOffset, this.#expected);
       return undefined;
@@ -169,6 +170,10 @@ export class ShardBatches {
         else if (!await this.#atLimit(scanner)) return false;
       }
       begun = undefined;
+      if (fault === MARKERS_NEEDED) {
+        await this.#transactions!.extend();
+        fault = this.#judge(scanner, true);
+      }
       if (fault !== undefined) await this.#damaged(fault, this.#expected);
       if (this.#header !== undefined) return true;
     }
@@ -192,7 +197,6 @@ export class ShardBatches {
     }
     const index = await view.index(base);
     const limit = await view.limit(base);
-    await this.#transactions?.extend();
     const at = index.samples.findOffset(this.nextOffset);
     const sample = at < 0 ? { position: 0, baseOffset: base } : index.samples.sample(at);
     const file = await view.vfs.open(logPath(view.directory, base), "read");
@@ -213,7 +217,6 @@ export class ShardBatches {
     const { segment } = view.publication.end;
     const limit = await view.limit(this.#base);
     if (limit > scanner.end) {
-      await this.#transactions?.extend();
       scanner.extend(limit);
       return true;
     }
@@ -264,3 +267,5 @@ export class ShardBatches {
 }
 
 const EMPTY = new Uint8Array(0);
+/** No fault: what became of the batch's transaction has to be looked up first. */
+const MARKERS_NEEDED = "its transaction's end is not known yet";

@@ -21,6 +21,7 @@ interface Markers {
 }
 
 const COMMIT = 1;
+const NO_MARKERS: Markers = { offsets: [], areCommits: [] };
 
 /**
  * The markers behind a reader's start. A transaction ends with the first marker of its producer behind it; where none is published it is
@@ -33,6 +34,8 @@ export class Transactions {
   /** The segment that was walked last, and how far. */
   #base = -1;
   #position = 0;
+  /** Where published data ended when it was walked last. */
+  #end = -1;
 
   /** @param from The reader's first offset: markers before it are of no interest. */
   constructor(view: ShardView, from: number) {
@@ -43,6 +46,7 @@ export class Transactions {
   /** Walks what was published since the last call. */
   async extend(): Promise<void> {
     const view = this.#view;
+    const { nextOffset } = view.publication.end;
     if (this.#base < 0) this.#base = await view.baseOf(this.#from) ?? -1;
     for (const base of await view.bases()) {
       if (base < this.#base) continue;
@@ -55,21 +59,22 @@ export class Transactions {
         if ((header.attributes & CONTROL) !== 0) this.#note(header, bytes, at);
       });
     }
+    this.#end = nextOffset;
   }
 
-  /** True for a batch of a transaction that was aborted, or of which no end is known. */
-  hides(header: BatchHeader): boolean {
+  /** True for a batch of a transaction that was aborted, or of which no end is published; `undefined` where markers are to be looked for. */
+  hides(header: BatchHeader): boolean | undefined {
     if ((header.attributes & TRANSACTIONAL) === 0) return false;
-    const markers = this.#markers.get(header.producerId);
-    if (markers === undefined) return true;
+    const { offsets, areCommits } = this.#markers.get(header.producerId) ?? NO_MARKERS;
     let low = 0;
-    let high = markers.offsets.length;
+    let high = offsets.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (markers.offsets[middle] > header.lastOffset) high = middle;
+      if (offsets[middle] > header.lastOffset) high = middle;
       else low = middle + 1;
     }
-    return low === markers.offsets.length || !markers.areCommits[low];
+    if (low < offsets.length) return !areCommits[low];
+    return this.#end === this.#view.publication.end.nextOffset ? true : undefined;
   }
 
   #note(header: BatchHeader, bytes: Uint8Array, at: number): void {

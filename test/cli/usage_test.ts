@@ -16,6 +16,8 @@ const COMMANDS = [
   "top",
   "consumers",
   "dump",
+  "mirror",
+  "restore",
   "bench",
   "completion",
 ];

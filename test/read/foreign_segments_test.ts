@@ -1,15 +1,10 @@
 /** Segments that a broker wrote: every kind of batch, holes, transactions; read as Kafka reads them. */
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, it } from "node:test";
-import { type Isolation, type Log, type LogRecord, openLog } from "../../mod.ts";
-import { fillState, type State, stateIdentity } from "../../src/anchor/state.ts";
-import { SlotFile } from "../../src/anchor/slot_file.ts";
-import { runtimeVfs } from "../../adapters/runtime.ts";
+import type { Isolation, Log, LogRecord } from "../../mod.ts";
 import { CONTROL, EPOCH_AT, TRANSACTIONAL } from "../../src/batch/format.ts";
 import { writeI32 } from "../../src/bytes.ts";
-import type { EmbeddedLog } from "../../src/log/log.ts";
+import { makeForeignLog } from "../fixtures/foreign_log.ts";
 import { GOLDEN_BATCHES, goldenBytes } from "../fixtures/kafka_batches.ts";
 import { concat, referenceBatch, referenceRecord, simpleBatch } from "../fixtures/reference_batch.ts";
 import { collect, reopen, useDirectory } from "../helpers.ts";
@@ -18,16 +13,7 @@ import { collect, reopen, useDirectory } from "../helpers.ts";
 async function useSegment(bytes: Uint8Array, body: (log: Log) => Promise<void>): Promise<void> {
   for (const readOnly of [true, false]) {
     await useDirectory(async (directory) => {
-      const log = await openLog(directory, { topic: "log" });
-      const { id } = log as EmbeddedLog;
-      await log.close();
-      const shard = join(directory, "log-0");
-      for (const name of readdirSync(shard)) rmSync(join(shard, name));
-      writeFileSync(join(shard, "00000000000000000000.log"), bytes);
-      const state: State = { epoch: 9, epochStart: undefined, logStart: 0, holes: true, clean: undefined };
-      const file = await SlotFile.open(runtimeVfs(), `${shard}/state`, stateIdentity(id, 0));
-      await file.write(9, (slot) => fillState(slot, state));
-      await file.close();
+      await makeForeignLog(directory, bytes);
       await reopen(directory, { readOnly }, body);
     });
   }
