@@ -17,6 +17,7 @@ import { runtimeCodecs } from "./adapters/codecs.ts";
 import { runtimeVfs } from "./adapters/runtime.ts";
 import { systemClock, systemRandom } from "./adapters/system.ts";
 import type { BackupOptions, BackupReport } from "./src/backup/backup_types.ts";
+import { provideCodecs } from "./src/batch/compressor.ts";
 import type { Log } from "./src/log/log_types.ts";
 import { openWith } from "./src/log/open.ts";
 import type { OpenOptions } from "./src/options.ts";
@@ -24,6 +25,9 @@ import type { Codec } from "./src/typed/codec.ts";
 import { assertCodec, typed } from "./src/typed/typed.ts";
 
 export type { BackupOptions, BackupReport, BackupShard } from "./src/backup/backup_types.ts";
+export { type CodecPackages, codecsWith } from "./adapters/codecs.ts";
+export type { Lz4Package } from "./adapters/lz4.ts";
+export type { SnappyPackage } from "./adapters/snappy.ts";
 export { BatchBuilder, type BatchBuilderOptions } from "./src/batch/batch_builder.ts";
 export type { Codecs, Compression } from "./src/batch/codecs.ts";
 export type { CodecName } from "./src/batch/format.ts";
@@ -64,6 +68,7 @@ export type { RecordCursor } from "./src/read/record_cursor.ts";
 export type { GapEvent } from "./src/read/shard_batches.ts";
 export type { Start } from "./src/read/start.ts";
 export type { LogBatch } from "./src/read/stored_batch.ts";
+export type { Isolation } from "./src/read/transactions.ts";
 export type { LogRecord } from "./src/read/stored_record.ts";
 export type { Verdict } from "./src/recovery/analyse.ts";
 export { type Codec, json, type JsonOptions, SchemaError, text } from "./src/typed/codec.ts";
@@ -94,6 +99,8 @@ export type {
   VfsFile,
   VfsLock,
 } from "./src/vfs.ts";
+
+provideCodecs(runtimeCodecs);
 
 /**
  * Opens a log whose records have messages of a type: {@linkcode typed} with the log that is opened.

@@ -13,10 +13,14 @@
  *
  * @module
  */
+import { runtimeCodecs } from "./adapters/codecs.ts";
 import { systemClock } from "./adapters/system.ts";
+import { provideCodecs } from "./src/batch/compressor.ts";
 import type { ProducerHandle } from "./src/claims/handle.ts";
 import { type Producer, WorkerProducer } from "./src/producer/producer.ts";
 
+export type { Codecs, Compression } from "./src/batch/codecs.ts";
+export type { CodecName } from "./src/batch/format.ts";
 export { BatchBuilder, type BatchBuilderOptions } from "./src/batch/batch_builder.ts";
 export type { BytesInput, HeadersInput, RecordInput } from "./src/batch/record_input.ts";
 export type { ProducerHandle } from "./src/claims/handle.ts";
@@ -24,6 +28,8 @@ export { LogError, type LogErrorCode, type LogErrorDetails } from "./src/errors.
 export type { Rung, SignalOptions } from "./src/options.ts";
 export type { Produced, Producer } from "./src/producer/producer.ts";
 export { BACKPRESSURE } from "./src/shard/shard_types.ts";
+
+provideCodecs(runtimeCodecs);
 
 /**
  * Connects a worker to the log that made the handle. Each handle connects once.

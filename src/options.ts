@@ -4,7 +4,7 @@
  * @module
  */
 import type { Codecs } from "./batch/codecs.ts";
-import { HEADER_BYTES, MAX_SHARED_BATCH_BYTES } from "./batch/format.ts";
+import { type CodecName, HEADER_BYTES, MAX_SHARED_BATCH_BYTES } from "./batch/format.ts";
 import type { LogError } from "./errors.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { RetentionOptions } from "./retention/retention_options.ts";
@@ -69,6 +69,13 @@ export interface OpenOptions extends SignalOptions {
    * @default {1_073_741_824}
    */
   maxUnsyncedBytes?: number;
+  /**
+   * How the batches that `append` and `tryAppend` fill are compressed when they are sealed; those of `tryAppendBatch` stay as they are.
+   * All limits count records as they are before. A batch that would not become smaller is stored plain. Reading needs no option.
+   *
+   * @default {"none"}
+   */
+  compression?: CodecName;
   /** Size at which a segment ends, in bytes, 1,024–2,147,483,647. @default {1_073_741_824} */
   segmentBytes?: number;
   /**
@@ -143,7 +150,7 @@ export interface OpenOptions extends SignalOptions {
   clock?: Clock;
   /** Randomness, for the log's id. @default {the system's} */
   random?: Random;
-  /** Decompression. @default {the running runtime's own} */
+  /** Compression. @default {the running runtime's own, with those of the packages `lz4-napi` and `snappy` where they are installed} */
   codecs?: Codecs;
 }
 

@@ -36,16 +36,18 @@ const LAYERS: readonly (readonly string[])[] = [
 const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["adapters/", "src/vfs.ts", "src/batch/codecs.ts", "adapters/"],
   ["src/cli/", "src/", "adapters/", "mod.ts"],
+  ["src/kafka/", ...LAYERS.flat(), "src/kafka/", "adapters/"],
+  ["kafka.ts", ...LAYERS.flat(), "src/kafka/", "adapters/"],
   ["src/testing/", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts"],
   ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
-  ["producer.ts", ...LAYERS.flat(), "adapters/system.ts"],
+  ["producer.ts", ...LAYERS.flat(), "adapters/system.ts", "adapters/codecs.ts"],
   ["consumer.ts", ...LAYERS.flat(), "adapters/"],
 ];
 
 /** Folders that may import modules of a runtime; no file imports a package. */
 const RUNTIME_MODULES = /^(node|bun):/;
-const MAY_USE_RUNTIME = ["adapters/", "src/cli/"];
+const MAY_USE_RUNTIME = ["adapters/", "src/cli/", "src/kafka/"];
 const RUNTIME_GLOBALS = /\b(Deno|Bun|process|Buffer|__dirname|__filename)\b(?=\s*(\?\.|\.|\[))|\brequire(?=\s*\()/g;
 const NAME = /^[a-z0-9]+(_[a-z0-9]+)*(\.(ts|wat))?$/;
 const MAX_LINES = 300;
@@ -148,7 +150,7 @@ function readSources(): Sources {
       .map((path) => path.slice(path.lastIndexOf(`/${folder}/`) + 1))
   );
   return new Map(
-    [...files.sort(), "mod.ts", "producer.ts", "consumer.ts", "testing.ts"].map((
+    [...files.sort(), "mod.ts", "producer.ts", "consumer.ts", "kafka.ts", "testing.ts"].map((
       file,
     ) => [file, readFileSync(new URL(file, root), "utf8")]),
   );

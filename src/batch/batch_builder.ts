@@ -4,8 +4,10 @@
  * @module
  */
 import { BatchWriter } from "./batch_writer.ts";
+import type { Codecs } from "./codecs.ts";
+import { compressorFor } from "./compressor.ts";
 import { noteFinished } from "./finished_blobs.ts";
-import { HEADER_BYTES } from "./format.ts";
+import { type CodecName, HEADER_BYTES } from "./format.ts";
 import { checkProducer, nextSequence, type ProducerOfBatch, stampProducer } from "./producer_fields.ts";
 import { PreparedRecord, type RecordInput } from "./record_input.ts";
 
@@ -24,6 +26,15 @@ export interface BatchBuilderOptions {
    * @default {nobody}
    */
   producer?: ProducerOfBatch;
+  /**
+   * How the records of a batch are compressed when it is finished. `maxBytes` counts them as they are before. Records that would not
+   * become smaller stay as they are, and the batch says so.
+   *
+   * @default {"none"}
+   */
+  compression?: CodecName;
+  /** Where codecs come from. @default {the running runtime's own, with those of the packages `lz4-napi` and `snappy`} */
+  codecs?: Codecs;
 }
 
 /**
@@ -42,7 +53,7 @@ export interface BatchBuilderOptions {
  */
 export class BatchBuilder {
   readonly #maxBytes: number;
-  readonly #writer = new BatchWriter();
+  readonly #writer: BatchWriter;
   readonly #record = new PreparedRecord();
   #producer: ProducerOfBatch | undefined;
 
@@ -50,7 +61,8 @@ export class BatchBuilder {
    * An empty builder.
    *
    * @param options See {@linkcode BatchBuilderOptions}.
-   * @throws {RangeError} where `maxBytes` or a field of `producer` is out of range.
+   * @throws {RangeError} where `maxBytes` or a field of `producer` is out of range, or there is no such codec.
+   * @throws {LogError} `UNSUPPORTED` where the codec is not available here.
    */
   constructor(options: BatchBuilderOptions = {}) {
     const maxBytes = options.maxBytes ?? 65_536;
@@ -59,6 +71,7 @@ export class BatchBuilder {
     }
     this.#maxBytes = maxBytes;
     this.#producer = options.producer === undefined ? undefined : checkProducer(options.producer);
+    this.#writer = new BatchWriter(compressorFor(options.compression, "build batches", options.codecs));
     this.#writer.begin(new Uint8Array(Math.min(maxBytes, 4096)), 0);
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Compressor } from "./compressor.ts";
 import { HEADER_BYTES, sealHeader } from "./format.ts";
 import type { PreparedRecord } from "./record_input.ts";
 import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.ts";
@@ -40,6 +41,12 @@ export class BatchWriter {
   #view: DataView = new DataView(this.bytes.buffer);
   /** What the last {@linkcode BatchWriter.measure} found: the record without its length. */
   #bodyBytes = 0;
+  readonly #compressor: Compressor | undefined;
+
+  /** @param compressor Packs the records of each batch that is sealed. */
+  constructor(compressor?: Compressor) {
+    this.#compressor = compressor;
+  }
 
   /** Begins an empty batch whose header is at `start`. */
   begin(bytes: Uint8Array, start: number): void {
@@ -186,8 +193,14 @@ export class BatchWriter {
     this.start = start;
   }
 
-  /** Fills in header and CRC. The batch is finished: `bytes[start, position)`. */
-  seal(baseOffset: number, epoch: number): void {
+  /**
+   * Fills in header and CRC. The batch is finished: `bytes[start, position)`.
+   *
+   * @returns By how many bytes it has grown: compressed it has shrunk.
+   */
+  seal(baseOffset: number, epoch: number): number {
+    const end = this.position;
+    const attributes = this.#compressor === undefined ? 0 : this.#pack(this.#compressor);
     sealHeader(this.bytes, this.start, {
       bytes: this.size,
       epoch,
@@ -196,6 +209,18 @@ export class BatchWriter {
       baseTimestamp: this.baseTimestamp,
       maxTimestamp: this.maxTimestamp,
       count: this.count,
+      attributes,
     });
+    return this.position - end;
+  }
+
+  /** Packs the records in place and answers the attributes; records that do not become smaller stay as they are. */
+  #pack(compressor: Compressor): number {
+    const from = this.start + HEADER_BYTES;
+    const packed = compressor.pack(this.bytes.subarray(from, this.position));
+    if (packed.length >= this.position - from) return 0;
+    this.bytes.set(packed, from);
+    this.position = from + packed.length;
+    return compressor.attributes;
   }
 }

@@ -149,15 +149,17 @@ export interface SealFields {
   baseTimestamp: number;
   maxTimestamp: number;
   count: number;
+  /** The codec's number. @default {0} */
+  attributes?: number;
 }
 
-/** Fills in the header of an uncompressed batch without producer fields, and its CRC, in place. */
+/** Fills in the header of a batch without producer fields, and its CRC, in place. */
 export function sealHeader(bytes: Uint8Array, at: number, fields: SealFields): void {
   writeI64(bytes, at + BASE_OFFSET_AT, fields.baseOffset);
   writeI32(bytes, at + BATCH_LENGTH_AT, fields.bytes - LENGTH_OVERHEAD);
   writeI32(bytes, at + EPOCH_AT, fields.epoch);
   bytes[at + MAGIC_AT] = MAGIC;
-  writeU16(bytes, at + ATTRIBUTES_AT, 0);
+  writeU16(bytes, at + ATTRIBUTES_AT, fields.attributes ?? 0);
   writeI32(bytes, at + LAST_OFFSET_DELTA_AT, fields.lastOffsetDelta);
   writeI64(bytes, at + BASE_TIMESTAMP_AT, fields.baseTimestamp);
   writeI64(bytes, at + MAX_TIMESTAMP_AT, fields.maxTimestamp);

@@ -4,7 +4,7 @@
  * @module
  */
 import { LogError } from "../errors.ts";
-import { type Codecs, MAX_UNPACKED_BYTES } from "./codecs.ts";
+import { type Codecs, MAX_UNPACKED_BYTES, missingCodec } from "./codecs.ts";
 import {
   type BatchHeader,
   CODEC_MASK,
@@ -80,7 +80,7 @@ export class RecordDecoder {
         unpacked = new Uint8Array(0);
       }
       if (unpacked === undefined) {
-        throw new LogError("UNSUPPORTED", `Cannot read a batch: codec ${codec} is not available here`);
+        throw missingCodec("read a batch", codec);
       }
       // A codec may answer with a Buffer, whose `slice` does not copy: records are plain bytes, compressed or not.
       bytes = new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.length);

@@ -25,9 +25,11 @@ import { ClosedPipeError, EXIT_DONE, EXIT_FAILED, exitCodeOf, UsageError } from 
 import { commandHelp, generalHelp } from "./help.ts";
 import { infoCommand } from "./info.ts";
 import { Interruption } from "./interruption.ts";
+import { mirrorCommand } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { readCommand } from "./read.ts";
 import { repairCommand } from "./repair.ts";
+import { restoreCommand } from "./restore.ts";
 import { topCommand } from "./top.ts";
 import { usersCommand } from "./users.ts";
 import { trimCommand } from "./trim.ts";
@@ -46,6 +48,8 @@ const COMMANDS: readonly Command[] = [
   consumersCommand,
   trimCommand,
   dumpCommand,
+  mirrorCommand,
+  restoreCommand,
   benchCommand,
   completionCommand(() => COMMANDS),
   benchRoundsCommand,

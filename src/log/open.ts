@@ -6,6 +6,7 @@
 import { instanceIds } from "../anchor/anchor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
+import { type Compressor, compressorFor } from "../batch/compressor.ts";
 import { resolveRetention, type RetentionPolicy } from "../retention/retention_options.ts";
 import { SpaceGuard } from "../retention/space_guard.ts";
 import type { Budget } from "../shard/budget.ts";
@@ -35,6 +36,7 @@ const OPEN_AT_ONCE = 8;
 export async function openWith(engine: Engine, directory: string, options: OpenOptions): Promise<EmbeddedLog> {
   options.signal?.throwIfAborted();
   const limits = resolveLimits(options);
+  const compressor = compressorFor(options.compression, `open the log in ${directory}`, engine.codecs);
   const shards = resolveShards(options);
   const tell = tellTo(options.logger);
   const retention = resolveRetention(options.retention);
@@ -44,7 +46,7 @@ export async function openWith(engine: Engine, directory: string, options: OpenO
   try {
     const log = options.readOnly
       ? await openForReading(engine, directory, options)
-      : await openForWriting(engine, directory, options, limits, shards, retention, tell);
+      : await openForWriting(engine, directory, options, limits, shards, retention, tell, compressor);
     tellOpening(tell, directory, log.recovery);
     return log;
   } catch (error) {
@@ -78,6 +80,7 @@ async function openForWriting(
   shards: number | undefined,
   retention: RetentionPolicy,
   tell: Tell,
+  compressor: Compressor | undefined,
 ): Promise<EmbeddedLog> {
   const { vfs } = engine;
   // A newer format is refused before anything is written, the lock's file included.
@@ -105,6 +108,7 @@ async function openForWriting(
       retention,
       clock: engine.clock,
       budget,
+      ...(compressor === undefined ? {} : { compressor }),
       armTimer: (shard: Flushable) => timer.arm(shard),
       disarmTimer: (shard: Flushable) => timer.disarm(shard),
       overBudget: () => {

@@ -185,7 +185,7 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
   }
 
   async #open(): Promise<Pass[]> {
-    const { onCorrupt, onGap } = this.#options;
+    const { onCorrupt, onGap, isolation } = this.#options;
     const known = (i: number): MaybePromise<number> | undefined => this.#latest?.[i];
     const { starts, ends, surplus } = await findStarts(this.#views, this.#options, {
       codecs: this.#codecs,
@@ -196,7 +196,14 @@ export class BatchReader implements AsyncIterableIterator<LogBatch> {
     const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;
     return this.#views.map((view, i) => {
       const { from, fromTime, floats = false } = starts[i];
-      const batches = new ShardBatches(view, { from, floats, onGap: gap, chunkBytes: CHUNK_BYTES, pooled: true });
+      const batches = new ShardBatches(view, {
+        from,
+        floats,
+        onGap: gap,
+        isolation,
+        chunkBytes: CHUNK_BYTES,
+        pooled: true,
+      });
       return { batches, before: ends[i], fromTime, skip: surplus };
     });
   }

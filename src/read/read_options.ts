@@ -7,6 +7,7 @@ import type { SignalOptions } from "../options.ts";
 import type { RecordFilter } from "./filter.ts";
 import type { GapEvent } from "./shard_batches.ts";
 import type { Start } from "./start.ts";
+import type { Isolation } from "./transactions.ts";
 
 /** Where a read ends, exclusive: an offset (of one shard), offsets by shard, or the first record with at least this time. */
 export type Before = number | Date | readonly number[];
@@ -38,6 +39,14 @@ export interface ReadOptions extends SignalOptions {
   /** Waits for more at the end instead of ending. Ends when the log is closed. @default {false} */
   follow?: boolean;
   /**
+   * Records of Kafka transactions, in segments that a broker wrote: all of them, as Kafka's own default has it, or only those of
+   * committed ones. `"committed"` hides what was aborted and what has no end yet; from the first transaction on a shard is read twice, and `last`
+   * counts hidden records, too. It changes nothing for records without a transaction. Not together with `reverse`.
+   *
+   * @default {"uncommitted"}
+   */
+  isolation?: Isolation;
+  /**
    * What to do at damaged data: throw `CORRUPT_BATCH`, or tell `onGap` and go on behind it. A merged read throws in front of the first
    * record that it would hand out from behind the damage. @default {"stop"}
    */
@@ -54,6 +63,13 @@ export interface ReadOptions extends SignalOptions {
  * @throws {RangeError} where a number is out of range.
  */
 export function checkReadOptions(options: ReadOptions, shards: number): void {
+  const { isolation } = options;
+  if (isolation !== undefined && isolation !== "committed" && isolation !== "uncommitted") {
+    throw new RangeError(`Cannot read: isolation must be "committed" or "uncommitted", not ${String(isolation)}`);
+  }
+  if (isolation === "committed" && options.reverse) {
+    throw new TypeError('Cannot read: isolation "committed" does not go with reverse');
+  }
   for (const name of ["last", "limit"] as const) checkWhole(name, options[name]);
   const { from, before, reverse, follow } = options;
   if (typeof from === "number" && shards > 1) {

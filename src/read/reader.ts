@@ -67,9 +67,10 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
     this.#codecs = codecs;
     this.#narrowing = narrowing;
     this.#matches = compileFilter(options.where);
-    const { limit = Infinity, last, before, reverse, follow } = options;
+    const { limit = Infinity, last, before, reverse, follow, isolation } = options;
     const isFew = limit > 0 && limit <= FEW_RECORDS && last === undefined && before === undefined;
-    const isPlain = follow !== true && reverse !== true && this.#matches === undefined && narrowing === undefined;
+    const isPlain = follow !== true && reverse !== true && this.#matches === undefined && narrowing === undefined &&
+      isolation !== "committed";
     this.#blocks = isFew && isPlain && views.length === 1 ? blocks : undefined;
     this.#left = reverse ? Math.min(limit, last ?? Infinity) : limit;
     this.#latest = latestNow(views, options);
@@ -168,13 +169,13 @@ export class RecordReader implements AsyncIterableIterator<LogRecord> {
   }
 
   async #open(): Promise<readonly RecordSource[]> {
-    const { onCorrupt, onGap, reverse = false, follow = false } = this.#options;
+    const { onCorrupt, onGap, isolation, reverse = false, follow = false } = this.#options;
     const known = (i: number): MaybePromise<number | undefined> => this.#latest?.[i] ?? this.#narrowing?.findStart?.();
     const shared = { codecs: this.#codecs, matches: this.#matches, isGivenUp: () => this.#isGivenUp() };
     const { starts, ends, surplus } = await findStarts(this.#views, this.#options, { ...shared, known });
     this.#skip = surplus;
     const makeSource = (i: number, gap: ((gap: GapEvent) => void) | undefined): RecordSource => {
-      const options = { ...shared, ...starts[i], before: ends[i], onGap: gap };
+      const options = { ...shared, ...starts[i], before: ends[i], isolation, onGap: gap };
       return reverse ? new BackwardCursor(this.#views[i], options) : new ShardCursor(this.#views[i], options);
     };
     const gap = onCorrupt === "skip" ? onGap ?? (() => {}) : undefined;

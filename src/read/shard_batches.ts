@@ -8,34 +8,14 @@ import { LogError } from "../errors.ts";
 import { BatchScanner } from "../segment/batch_scanner.ts";
 import { logPath } from "../segment/names.ts";
 import { type MaybePromise, VfsError, type VfsFile } from "../vfs.ts";
-import { ReadAhead, type ReadAheadOptions } from "./read_ahead.ts";
+import { ReadAhead } from "./read_ahead.ts";
 import { isGone, MAX_LOOKS, outOfRangeError } from "./retained.ts";
 import { resync } from "./resync.ts";
+import type { GapEvent, ShardBatchesOptions } from "./shard_batches_types.ts";
 import type { ShardView } from "./shard_view.ts";
+import { Transactions } from "./transactions.ts";
 
-/** A range of offsets that a reader with `onCorrupt: "skip"` passed over. */
-export interface GapEvent {
-  /** Number of the shard. */
-  readonly shard: number;
-  /** First offset passed over. */
-  readonly from: number;
-  /** Last offset passed over, inclusive. */
-  readonly to: number;
-  /** Why, and where. */
-  readonly error: LogError;
-}
-
-/** Where and how to read. */
-export interface ShardBatchesOptions extends ReadAheadOptions {
-  /** First offset wanted. */
-  readonly from: number;
-  /** Where `from` is below the log start by the first step, reading begins at the log start. Otherwise it fails. */
-  readonly floats: boolean;
-  /** Undefined: stop at damage. */
-  readonly onGap: ((gap: GapEvent) => void) | undefined;
-  /** Batches without records of programs, such as void and control batches, are visited too. @default {false} */
-  readonly all?: boolean;
-}
+export type { GapEvent, ShardBatchesOptions };
 
 /** One pass over one shard. Stands on a batch after each `next()` that answered true. */
 export class ShardBatches {
@@ -56,8 +36,11 @@ export class ShardBatches {
   /** Base offset that the next batch must have. */
   #expected = 0;
   #floats: boolean;
+  /** Defined where records of other transactions than committed ones are hidden. */
+  readonly #transactions: Transactions | undefined;
 
   constructor(view: ShardView, options: ShardBatchesOptions) {
+    this.#transactions = options.isolation === "committed" ? new Transactions(view, options.from) : undefined;
     this.view = view;
     this.#options = options;
     this.nextOffset = options.from;
@@ -140,14 +123,16 @@ export class ShardBatches {
   }
 
   /** Takes the batch that the scanner stands on, or passes it over. Answers what is wrong with it. */
-  #judge(scanner: BatchScanner): string | undefined {
+  #judge(scanner: BatchScanner, hasMarkers = false): string | undefined {
     const header = readHeader(scanner.bytes, scanner.at);
     if (this.view.holes ? header.baseOffset < this.#expected : header.baseOffset !== this.#expected) {
       return `its base offset is ${header.baseOffset}, not ${this.#expected}`;
     }
+    const isAborted = this.#transactions === undefined ? false : this.#transactions.hides(header);
+    if (isAborted === undefined && !hasMarkers) return MARKERS_NEEDED;
     this.#expected = header.lastOffset + 1;
     this.#epoch = header.epoch;
-    const isHidden = header.count === 0 || (header.attributes & CONTROL) !== 0;
+    const isHidden = header.count === 0 || (header.attributes & CONTROL) !== 0 || isAborted !== false;
     if (header.lastOffset < this.nextOffset || (isHidden && this.#options.all !== true)) {
       this.nextOffset = Math.max(this.nextOffset, this.#expected);
       return undefined;
@@ -172,6 +157,10 @@ export class ShardBatches {
         else if (!await this.#atLimit(scanner)) return false;
       }
       begun = undefined;
+      if (fault === MARKERS_NEEDED) {
+        await this.#transactions!.extend();
+        fault = this.#judge(scanner, true);
+      }
       if (fault !== undefined) await this.#damaged(fault, this.#expected);
       if (this.#header !== undefined) return true;
     }
@@ -296,3 +285,5 @@ export class ShardBatches {
 }
 
 const EMPTY = new Uint8Array(0);
+/** No fault: what became of the batch's transaction has to be looked up first. */
+const MARKERS_NEEDED = "its transaction's end is not known yet";

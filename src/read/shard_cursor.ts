@@ -10,6 +10,7 @@ import type { Predicate } from "./filter.ts";
 import type { RecordSource, SourceOptions } from "./record_source.ts";
 import { type GapEvent, ShardBatches } from "./shard_batches.ts";
 import type { ShardView } from "./shard_view.ts";
+import type { Isolation } from "./transactions.ts";
 
 /** Where and how to read. */
 export interface ShardCursorOptions extends SourceOptions {
@@ -19,6 +20,8 @@ export interface ShardCursorOptions extends SourceOptions {
   readonly before?: number | undefined;
   /** See {@linkcode ShardBatchesOptions.floats}. */
   readonly floats?: boolean;
+  /** @default {"uncommitted"} */
+  readonly isolation?: Isolation | undefined;
 }
 
 /** Gaps as far as they lie before an offset. */
@@ -45,13 +48,14 @@ export class ShardCursor implements RecordSource {
   #decoder: RecordDecoder | undefined = undefined;
 
   constructor(view: ShardView, options: ShardCursorOptions) {
-    const { from, fromTime, floats = false, before = Infinity, codecs, matches, isGivenUp } = options;
+    const { from, fromTime, floats = false, before = Infinity, codecs, matches, isGivenUp, isolation } = options;
     this.view = view;
     this.#before = before;
     this.#matches = matches;
     this.#isGivenUp = isGivenUp;
     const onGap = options.onGap === undefined || before === Infinity ? options.onGap : upTo(before, options.onGap);
-    this.#batches = new ShardBatches(view, { from, floats, onGap, chunkBytes: CHUNK_BYTES, pooled: false });
+    const shared = { onGap, isolation, chunkBytes: CHUNK_BYTES, pooled: false };
+    this.#batches = new ShardBatches(view, { from, floats, ...shared });
     this.#codecs = codecs;
     this.#nextOffset = from;
     this.#fromTime = fromTime;

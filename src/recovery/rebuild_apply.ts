@@ -73,7 +73,11 @@ async function cut(vfs: Vfs, path: string, position: number): Promise<void> {
 }
 
 /** Makes the indexes again that were removed. Answers the ends of their segments. */
-async function restoreIndexes(vfs: Vfs, place: PlanPlace, intent: RepairIntent): Promise<Map<number, End>> {
+export async function restoreIndexes(
+  vfs: Vfs,
+  place: PlanPlace,
+  intent: Pick<RepairIntent, "indexes" | "facts">,
+): Promise<Map<number, End>> {
   const { directory, logId, shard } = place;
   const bases = await listBases(vfs, directory);
   const ends = new Map<number, End>();
@@ -111,7 +115,7 @@ async function finishIndex(vfs: Vfs, directory: string, end: End, isFinished: bo
 }
 
 /** State and anchor say what is there now: the shard is as after a clean close. */
-async function writeFacts(
+export async function writeFacts(
   vfs: Vfs,
   place: PlanPlace,
   { epoch, epochStart, logStart, holes }: NonNullable<RepairIntent["facts"]>,

@@ -4,6 +4,7 @@
  * @module
  */
 import { BatchWriter } from "../batch/batch_writer.ts";
+import type { Compressor } from "../batch/compressor.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
 import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
@@ -30,7 +31,7 @@ export class AppendBuffer {
   nextOffset: number;
   /** Batches sealed so far; moves when a keyless producer should change shards. */
   batches = 0;
-  readonly #writer: BatchWriter = new BatchWriter();
+  readonly #writer: BatchWriter;
   /** Closed before anything else is done to the open batch, and before a limit is looked at. */
   readonly lane: Lane;
   readonly #ready: Chunk[] = [];
@@ -57,7 +58,9 @@ export class AppendBuffer {
     batchBytes: number,
     flushBytes: number,
     budget: Budget,
+    compressor?: Compressor,
   ) {
+    this.#writer = new BatchWriter(compressor);
     this.nextOffset = nextOffset;
     this.#position = position;
     this.#epoch = epoch;
@@ -165,7 +168,7 @@ export class AppendBuffer {
     this.lane.close();
     const writer = this.#writer;
     if (writer.count === 0) return;
-    writer.seal(this.#batchBase, this.#epoch);
+    this.#account(writer.seal(this.#batchBase, this.#epoch));
     this.#current!.sealed = writer.position;
     if (writer.hasKeys) this.#current!.isKeyless = false;
     writer.count = 0;

@@ -4,6 +4,7 @@
  * @module
  */
 import { BatchWriter } from "../batch/batch_writer.ts";
+import type { Compressor } from "../batch/compressor.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
 import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
@@ -32,7 +33,7 @@ export class OwnClaims {
   /** Batches sealed so far, by the shard. */
   batches: number;
   readonly #claims: ClaimBlock;
-  readonly #writer: BatchWriter = new BatchWriter();
+  readonly #writer: BatchWriter;
   readonly #batchBytes: number;
   readonly #maxRunBytes: number;
   readonly #account: (bytes: number) => void;
@@ -49,7 +50,9 @@ export class OwnClaims {
     flushBytes: number,
     account: (bytes: number) => void,
     batches: number,
+    compressor?: Compressor,
   ) {
+    this.#writer = new BatchWriter(compressor);
     this.batches = batches;
     this.#claims = claims;
     this.#batchBytes = batchBytes;
@@ -171,7 +174,9 @@ export class OwnClaims {
   #sealBatch(run: Run): void {
     const writer = this.#writer;
     if (writer.count === 0) return;
+    const end = writer.position;
     writer.seal(this.#batchBase, this.#claims.epoch);
+    if (writer.position !== end) this.#account(writer.position - end);
     run.chunk.sealed = writer.position;
     writer.count = 0;
     this.batches++;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Compressor } from "../batch/compressor.ts";
 import type { LogError } from "../errors.ts";
 import type { Limits, Rung } from "../options.ts";
 import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
@@ -29,6 +30,8 @@ export interface ShardContext {
   readonly trims: UserTrims;
   readonly clock: Clock;
   readonly budget: Budget;
+  /** Packs the batches that the shard builds. */
+  readonly compressor?: Compressor;
   /** Asks the log's one timer to call {@linkcode Flushable.requestFlush} in time. */
   readonly armTimer: (shard: Flushable) => void;
   /** Takes that back: nothing waits to be flushed any more. */

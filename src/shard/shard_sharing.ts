@@ -45,7 +45,7 @@ export class ShardSharing {
     const { batchBytes, flushBytes } = shard.limits;
     let queue: ClaimQueue | undefined;
     buffer.share((earlier, account) => {
-      const own = new OwnClaims(claims, batchBytes, flushBytes, account, buffer.batches);
+      const own = new OwnClaims(claims, batchBytes, flushBytes, account, buffer.batches, shard.compressor);
       const { leaseMs, producer, onInvalid } = context;
       const options = { shard: shard.id, claims, own, clock: shard.clock, leaseMs, producer, onDue, onInvalid };
       queue = new ClaimQueue(options, earlier);

@@ -58,9 +58,9 @@ export class ShardWriter implements Shard, Flushable {
     this.#committer = committer;
     const { nextOffset, position } = committer.written;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
-    this.#buffer = new AppendBuffer(nextOffset, position, context.epoch, batchBytes, flushBytes, context.budget);
-    const { telemetry } = context;
-    this.#room = new Room(this.id, this.#buffer, context.budget, maxBufferPerShard, () => this.#nudge(), telemetry);
+    const { epoch, budget, compressor, telemetry } = context;
+    this.#buffer = new AppendBuffer(nextOffset, position, epoch, batchBytes, flushBytes, budget, compressor);
+    this.#room = new Room(this.id, this.#buffer, budget, maxBufferPerShard, () => this.#nudge(), telemetry);
     const queue = new WriteQueue(this.#buffer, committer, flushBytes);
     this.#loop = new CommitLoop(this, committer, queue, this.#room, this.#waiting);
     this.trimming = new Trimming(this, context, committer, this.#loop);

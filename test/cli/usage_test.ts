@@ -18,6 +18,8 @@ const COMMANDS = [
   "consumers",
   "trim",
   "dump",
+  "mirror",
+  "restore",
   "bench",
   "completion",
 ];

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { openLog } from "../../mod.ts";
-import { dumpLogSegments, missingPrograms } from "../../scripts/kafka_tools/dump_log_segments.ts";
+import { dumpLogSegments } from "../../scripts/kafka_tools/dump_log_segments.ts";
+import { missingPrograms } from "../../scripts/kafka_tools/jars.ts";
 import { useDirectory } from "../helpers.ts";
 import { produced, send } from "../idempotence/batches.ts";
 

@@ -1,0 +1,112 @@
+/** The client against what no real broker does: silence, nonsense, lies about sizes. */
+import assert from "node:assert/strict";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { KafkaError, mirrorToKafka, OffsetMapping } from "../../kafka.ts";
+import { openLog } from "../../mod.ts";
+import { WireError, WireReader, WireWriter } from "../../src/kafka/wire/encoding.ts";
+import { fails, useDirectory } from "../helpers.ts";
+
+/** A server that does with each piece of data what it is told. */
+async function useServer(
+  answer: (data: Uint8Array, socket: Socket) => void,
+  body: (address: string) => Promise<void>,
+): Promise<void> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("data", (data: Uint8Array) => answer(data, socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await body(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+function mirrorTo(address: string): Promise<void> {
+  return useDirectory(async (directory) => {
+    const log = await openLog(directory, { topic: "log" });
+    try {
+      const failure = await fails(
+        "IO",
+        () => mirrorToKafka(log, { brokers: address, topic: "t", patienceMs: 200, requestTimeoutMs: 150 }),
+      );
+      assert.ok(failure instanceof KafkaError && failure.kafka === "NETWORK", failure.message);
+    } finally {
+      await log.close();
+    }
+  });
+}
+
+describe("a broker that", () => {
+  const cases: Record<string, (data: Uint8Array, socket: Socket) => void> = {
+    "says nothing": () => {},
+    "hangs up": (_, socket) => void socket.destroy(),
+    "claims an answer of 2 GiB": (_, socket) => void socket.write(Uint8Array.of(0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0)),
+    "claims a negative size": (_, socket) => void socket.write(Uint8Array.of(0xff, 0xff, 0xff, 0xff)),
+    "is none": (_, socket) => void socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "answers what nobody asked": (_, socket) => void socket.write(Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 99)),
+    "stops in the middle": (_, socket) => void socket.write(Uint8Array.of(0, 0, 0, 50, 0, 0, 0, 0, 1)),
+  };
+  for (const [what, answer] of Object.entries(cases)) {
+    it(`${what} is given up, in time, with an error`, { timeout: 20_000 }, () => useServer(answer, mirrorTo));
+  }
+
+  it("claims more elements than there are bytes makes no memory be taken", () => {
+    const bytes = new WireWriter().int32(0x7fffffff).bytes;
+    assert.throws(() => new WireReader(bytes).array(() => 0), WireError);
+    assert.throws(() => new WireReader(new WireWriter().int32(100).bytes).sized(), WireError);
+    assert.throws(() => new WireReader(new WireWriter().int16(100).bytes).string(), WireError);
+    assert.throws(() => new WireReader(new Uint8Array(7)).int64(), WireError);
+    assert.throws(() => new WireReader(new Uint8Array(8).fill(0x7f)).int64(), WireError);
+  });
+});
+
+describe("numbers and texts on the wire", () => {
+  it("come back as they went", () => {
+    const number64 = fc.maxSafeInteger();
+    fc.assert(
+      fc.property(fc.string({ maxLength: 50 }), fc.integer(), number64, fc.uint8Array(), (text, n, large, bytes) => {
+        const written = new WireWriter().string(text).string(null).int32(n).int64(large).sized(bytes).int8(n).int16(n)
+          .bool(true);
+        const reader = new WireReader(written.bytes);
+        // Half of a pair of surrogates becomes U+FFFD, as in every UTF-8 text.
+        assert.equal(reader.string(), text.toWellFormed());
+        assert.equal(reader.string(), null);
+        assert.deepEqual([reader.int32(), reader.int64()], [n, large]);
+        assert.deepEqual(reader.sized(), bytes);
+        assert.deepEqual([reader.int8(), reader.int16(), reader.bool()], [(n << 24) >> 24, (n << 16) >> 16, true]);
+      }),
+    );
+  });
+});
+
+describe("a mapping of offsets", () => {
+  it("does what a list of all pairs does, with gaps anywhere, also where part of it was noted before and not sent", () => {
+    const steps = fc.array(fc.record({ skip: fc.nat(3), count: fc.integer({ min: 1, max: 5 }) }), { maxLength: 30 });
+    fc.assert(fc.property(steps, fc.nat(30), (steps, again) => {
+      const mapping = new OffsetMapping([]);
+      const pairs: [number, number][] = [];
+      const runs: [number, number][] = [];
+      let [source, target] = [0, 0];
+      for (const { skip, count } of steps) {
+        source += skip;
+        runs.push([source, target]);
+        mapping.begin(source, target);
+        for (let i = 0; i < count; i++) pairs.push([source++, target++]);
+      }
+      // A crash: some runs are noted again.
+      for (const [from, to] of runs.slice(again)) assert.equal(mapping.begin(from, to), false);
+      for (const [from, to] of pairs) {
+        assert.equal(mapping.toTarget(from), to);
+        assert.equal(mapping.toSource(to), from);
+      }
+      assert.ok(mapping.spans.length <= 1 + steps.filter(({ skip }) => skip > 0).length);
+    }));
+  });
+});
