@@ -8,7 +8,8 @@ import process from "node:process";
 import { after, describe, it } from "node:test";
 import { openLog } from "../../mod.ts";
 import type { LogRecord } from "../../mod.ts";
-import { dumpLogSegments, missingPrograms } from "../../scripts/kafka_tools/dump_log_segments.ts";
+import { dumpLogSegments } from "../../scripts/kafka_tools/dump_log_segments.ts";
+import { missingPrograms } from "../../scripts/kafka_tools/jars.ts";
 import type { BatchHeader } from "../../src/batch/format.ts";
 import {
   batchBytesAt,
