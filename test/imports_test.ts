@@ -34,6 +34,8 @@ const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["src/cli/", "src/", "adapters/", "mod.ts"],
   ["src/testing/", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts"],
   ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
+  ["src/kafka/", ...LAYERS.flat(), "src/kafka/", "adapters/"],
+  ["kafka.ts", ...LAYERS.flat(), "src/kafka/", "adapters/"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
   ["producer.ts", ...LAYERS.flat(), "adapters/system.ts"],
   ["consumer.ts", ...LAYERS.flat(), "adapters/"],
@@ -41,7 +43,7 @@ const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
 
 /** Folders that may import modules of a runtime; no file imports a package. */
 const RUNTIME_MODULES = /^(node|bun):/;
-const MAY_USE_RUNTIME = ["adapters/", "src/cli/"];
+const MAY_USE_RUNTIME = ["adapters/", "src/cli/", "src/kafka/"];
 const RUNTIME_GLOBALS = /\b(Deno|Bun|process|Buffer|__dirname|__filename)\b(?=\s*(\?\.|\.|\[))|\brequire(?=\s*\()/g;
 const NAME = /^[a-z0-9]+(_[a-z0-9]+)*(\.(ts|wat))?$/;
 const MAX_LINES = 300;
@@ -144,7 +146,7 @@ function readSources(): Sources {
       .map((path) => path.slice(path.lastIndexOf(`/${folder}/`) + 1))
   );
   return new Map(
-    [...files.sort(), "mod.ts", "producer.ts", "consumer.ts", "testing.ts"].map((
+    [...files.sort(), "mod.ts", "kafka.ts", "producer.ts", "consumer.ts", "testing.ts"].map((
       file,
     ) => [file, readFileSync(new URL(file, root), "utf8")]),
   );

@@ -22,7 +22,9 @@ import { completionCommand } from "./completion.ts";
 import { consumersCommand } from "./consumers.ts";
 import { dumpCommand } from "./dump.ts";
 import { ClosedPipeError, EXIT_DONE, EXIT_FAILED, exitCodeOf, UsageError } from "./exit_codes.ts";
+import { handoverCommand } from "./handover.ts";
 import { commandHelp, generalHelp } from "./help.ts";
+import { importCommand } from "./import.ts";
 import { infoCommand } from "./info.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
@@ -42,6 +44,8 @@ const COMMANDS: readonly Command[] = [
   topCommand,
   consumersCommand,
   dumpCommand,
+  handoverCommand,
+  importCommand,
   benchCommand,
   completionCommand(() => COMMANDS),
   benchRoundsCommand,

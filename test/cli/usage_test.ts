@@ -16,6 +16,8 @@ const COMMANDS = [
   "top",
   "consumers",
   "dump",
+  "handover",
+  "import",
   "bench",
   "completion",
 ];
