@@ -1,15 +1,16 @@
 /**
- * The way to an Apache Kafka cluster and back. See `docs/kafka.md`.
+ * The way to Apache Kafka and back: a log's files are Kafka's already.
  *
  * @example
  * ```ts
  * import { openLog } from "@bimip/log";
- * import { mirrorToKafka } from "@bimip/log/kafka";
+ * import { handoverToKafka } from "@bimip/log/kafka";
  *
- * const log = await openLog("./data/chat-to-kafka");
- * const stop = AbortSignal.timeout(100);
- * await mirrorToKafka(log, { brokers: "127.0.0.1:1", topic: "chat", follow: true, signal: stop }).catch(() => {});
+ * const log = await openLog("./data/chat-to-kafka", { topic: "chat", shards: 2 });
+ * await log.append({ key: "alice", value: "hi" });
  * await log.close();
+ * const { steps } = await handoverToKafka("./data/chat-to-kafka", `./data/for-kafka-${Date.now()}`);
+ * console.log(steps); // what the operator does now
  * ```
  *
  * @module
@@ -17,7 +18,12 @@
 import { runtimeCodecs } from "./adapters/codecs.ts";
 import { provideCodecs } from "./src/batch/compressor.ts";
 
+export { handoverToKafka, importFromKafka } from "./src/kafka/directories.ts";
+export type { HandedPartition, HandoverOptions, HandoverReport } from "./src/kafka/handover_types.ts";
+export type { ImportedShard, ImportOptions, ImportReport } from "./src/kafka/import_types.ts";
 export type { KafkaOptions } from "./src/kafka/kafka_options.ts";
+export type { KafkaLog, KafkaLogOptions, KafkaShard } from "./src/kafka/log/kafka_log_types.ts";
+export { openKafkaLog } from "./src/kafka/log/open_kafka_log.ts";
 export {
   type MirroredShard,
   type MirrorOptions,

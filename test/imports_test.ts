@@ -36,10 +36,10 @@ const LAYERS: readonly (readonly string[])[] = [
 const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["adapters/", "src/vfs.ts", "src/batch/codecs.ts", "adapters/"],
   ["src/cli/", "src/", "adapters/", "mod.ts"],
-  ["src/kafka/", ...LAYERS.flat(), "src/kafka/", "adapters/"],
-  ["kafka.ts", ...LAYERS.flat(), "src/kafka/", "adapters/"],
   ["src/testing/", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts"],
   ["testing.ts", ...LAYERS.flat(), "src/testing/", "adapters/memory.ts", "adapters/codecs.ts"],
+  ["src/kafka/", ...LAYERS.flat(), "src/kafka/", "adapters/"],
+  ["kafka.ts", ...LAYERS.flat(), "src/kafka/", "adapters/"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
   ["producer.ts", ...LAYERS.flat(), "adapters/system.ts", "adapters/codecs.ts"],
   ["consumer.ts", ...LAYERS.flat(), "adapters/"],

@@ -22,7 +22,9 @@ import { completionCommand } from "./completion.ts";
 import { consumersCommand } from "./consumers.ts";
 import { dumpCommand } from "./dump.ts";
 import { ClosedPipeError, EXIT_DONE, EXIT_FAILED, exitCodeOf, UsageError } from "./exit_codes.ts";
+import { handoverCommand } from "./handover.ts";
 import { commandHelp, generalHelp } from "./help.ts";
+import { importCommand } from "./import.ts";
 import { infoCommand } from "./info.ts";
 import { Interruption } from "./interruption.ts";
 import { mirrorCommand } from "./mirror.ts";
@@ -50,6 +52,8 @@ const COMMANDS: readonly Command[] = [
   dumpCommand,
   mirrorCommand,
   restoreCommand,
+  handoverCommand,
+  importCommand,
   benchCommand,
   completionCommand(() => COMMANDS),
   benchRoundsCommand,

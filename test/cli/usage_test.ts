@@ -20,6 +20,8 @@ const COMMANDS = [
   "dump",
   "mirror",
   "restore",
+  "handover",
+  "import",
   "bench",
   "completion",
 ];

@@ -1,0 +1,136 @@
+/**
+ * What readers of a log on a cluster share.
+ *
+ * @module
+ */
+import type { Codecs } from "../../batch/codecs.ts";
+import { LogError } from "../../errors.ts";
+import type { ReadOptions } from "../../read/read_options.ts";
+import { connectTopic, type KafkaOptions, patienceOf } from "../kafka_options.ts";
+import type { BrokerConnection } from "../wire/connection.ts";
+import type { KafkaTopic } from "../wire/cluster.ts";
+import { WireWriter } from "../wire/encoding.ts";
+import { brokerError } from "../wire/kafka_error.ts";
+import type { Patience } from "../wire/patience.ts";
+import { requestOffsets } from "../wire/requests.ts";
+
+/** Longest time without progress while brokers are away. */
+const PATIENCE_MS = 120_000;
+/** A topic that was there is there again so soon after its broker. */
+const KNOWN_TOPIC_MS = 10_000;
+/** One that was just created is known to every broker so soon. */
+export const NEW_TOPIC_MS = 2000;
+const LIST_OFFSETS = 2;
+
+/** A log's way to its cluster. */
+export interface Cluster {
+  readonly options: KafkaOptions;
+  readonly codecs: Codecs;
+  readonly partitions: number;
+  /** Set off when the log is closed. */
+  readonly closed: AbortSignal;
+}
+
+/** Connections of their own: a reader that waits for records must not keep a writer waiting. */
+export function ownConnections({ options }: Cluster): KafkaTopic {
+  return connectTopic(options);
+}
+
+/** How long one task waits for brokers. */
+export function patienceFor(
+  { options }: Pick<Cluster, "options">,
+  signal: AbortSignal | undefined,
+  unknownTopicMs: number = KNOWN_TOPIC_MS,
+): Patience {
+  return patienceOf(options, PATIENCE_MS, signal, unknownTopicMs);
+}
+
+/** Asks with patience. */
+export async function ask<T>(
+  topic: KafkaTopic,
+  partition: number,
+  patience: Patience,
+  request: (leader: BrokerConnection) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      const answer = await request(await topic.leader(partition));
+      patience.succeeded();
+      return answer;
+    } catch (error) {
+      topic.forget();
+      await patience.wait(error);
+    }
+  }
+}
+
+/** Where one partition is read. */
+export interface PartitionRange {
+  readonly from: number;
+  readonly fromTime: number | undefined;
+  /** Exclusive end at this moment. */
+  readonly end: number;
+  readonly earliest: number;
+}
+
+/**
+ * Finds where a reader begins.
+ *
+ * @throws {LogError} `OFFSET_OUT_OF_RANGE`; the message names the valid range.
+ */
+export async function findRange(
+  topic: KafkaTopic,
+  partition: number,
+  patience: Patience,
+  { from = "earliest" }: ReadOptions,
+): Promise<PartitionRange> {
+  const place = { topic: topic.topic, partition };
+  const { earliest, end } = await ask(topic, partition, patience, (leader) => requestOffsets(leader, place));
+  if (from === "earliest") return { from: earliest, fromTime: undefined, earliest, end };
+  if (from === "latest") return { from: end, fromTime: undefined, earliest, end };
+  if (from instanceof Date) {
+    const time = from.getTime();
+    if (!Number.isFinite(time)) throw new TypeError("Cannot read from a time: the Date is invalid");
+    const found = await ask(topic, partition, patience, (leader) => requestOffsetAt(leader, place, time));
+    return { from: found ?? end, fromTime: time, earliest, end };
+  }
+  const offset = typeof from === "number" ? from : Array.isArray(from) ? (from as number[])[partition] : undefined;
+  if (offset === undefined || !Number.isSafeInteger(offset) || offset < 0) {
+    throw new TypeError(
+      `Cannot read shard ${partition} from ${String(from)}: give an offset, "earliest", "latest" or a Date`,
+    );
+  }
+  if (offset < earliest || offset > end) {
+    throw new LogError(
+      "OFFSET_OUT_OF_RANGE",
+      `Cannot read shard ${partition} from offset ${offset}: valid offsets are ${earliest} to ${end}`,
+      { shard: partition, range: [earliest, end] },
+    );
+  }
+  return { from: offset, fromTime: undefined, earliest, end };
+}
+
+/** The first offset whose record has at least this timestamp; `undefined` where none has. */
+async function requestOffsetAt(
+  connection: BrokerConnection,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  time: number,
+): Promise<number | undefined> {
+  const action = `look for a time in partition ${partition} of ${topic}`;
+  const body = new WireWriter().int32(-1).int8(0).int32(1).string(topic).int32(1).int32(partition);
+  // Times below zero have meanings of their own.
+  const request = [body.int64(Math.max(0, Math.ceil(time))).bytes];
+  const answer = await connection.request(LIST_OFFSETS, 2, request, action);
+  answer.int32();
+  const [[result]] = answer.array(() => {
+    answer.string();
+    return answer.array(() => {
+      answer.int32();
+      const code = answer.int16();
+      answer.int64();
+      return { code, offset: answer.int64() };
+    });
+  });
+  if (result.code !== 0) throw brokerError(result.code, action, { shard: partition });
+  return result.offset < 0 ? undefined : result.offset;
+}

@@ -1,0 +1,62 @@
+/**
+ * The public face of a log on a Kafka cluster.
+ *
+ * @module
+ */
+import type { LogError } from "../../errors.ts";
+import type { Log } from "../../log/log_types.ts";
+import type { Shard } from "../../shard/shard_types.ts";
+import type { KafkaOptions } from "../kafka_options.ts";
+
+/** Options of `openKafkaLog`. */
+export interface KafkaLogOptions extends Omit<KafkaOptions, "vfs"> {
+  /** Another number of partitions than this is an error, as with `openLog`. @default {the topic's} */
+  shards?: number;
+  /** How long records wait for others of the same batch, in milliseconds; 0: only for the batch before. @default {20} */
+  flushIntervalMs?: number;
+  /** Size at which a batch goes out, in bytes, 1,024–1,000,000, and never above the topic's `max.message.bytes`. @default {65_536} */
+  batchBytes?: number;
+  /** Bytes that may wait for the broker in one shard; above it `tryAppend` answers `BACKPRESSURE`. From 65,536. @default {8 MiB} */
+  maxBufferPerShard?: number;
+  /** Called once for each shard that takes no more records. */
+  onError?: (error: LogError) => void;
+}
+
+/** A shard of such a log: a partition. */
+export interface KafkaShard extends Shard {
+  /** The offset that the broker gave to a record that `tryAppend` took; waits for its acknowledgement. */
+  placed(taken: number): Promise<number>;
+}
+
+/**
+ * A log whose shards are the partitions of a topic. It is used as one that `openLog` opens. What differs:
+ *
+ * - Offsets come with the acknowledgement. The number that `tryAppend` answers is the offset as long as nobody else writes to the
+ *   partition; `append` answers the real one always.
+ * - `user`, `producer` and `fence` need the embedded log and throw `UNSUPPORTED`.
+ * - Both rungs mean what the topic's `min.insync.replicas` means: an acknowledgement says that all replicas in sync have it.
+ */
+export interface KafkaLog extends
+  Pick<
+    Log,
+    | "directory"
+    | "topic"
+    | "recovery"
+    | "append"
+    | "user"
+    | "read"
+    | "get"
+    | "batches"
+    | "producer"
+    | "fence"
+    | "flush"
+    | "close"
+    | typeof Symbol.asyncDispose
+  > {
+  /** By number. */
+  readonly shards: readonly KafkaShard[];
+  /** A shard by number. Throws `RangeError` where there is none. */
+  shard(id: number): KafkaShard;
+  /** The shard of a key, as Kafka's default partitioner has it. */
+  shardFor(key: string | Uint8Array): KafkaShard;
+}
