@@ -142,9 +142,13 @@ export async function readByTime(sim: Simulation): Promise<void> {
   if (records === undefined) return;
   const findFrom = (start: number): number =>
     model.history.findIndex(({ timestamp }, offset) => offset >= start && timestamp >= time);
+  const found = records[0]?.offset;
   let first = findFrom(earliest);
-  // What is dropped meanwhile may be there still.
-  if (shard.earliest > earliest && records[0]?.offset !== first) first = findFrom(shard.earliest);
+  // What is dropped meanwhile, in one step or several, may be there still.
+  if (shard.earliest > earliest && found !== first) {
+    const isBetween = found !== undefined && found < shard.earliest && findFrom(found) === found;
+    first = isBetween ? found : findFrom(shard.earliest);
+  }
   if (first >= 0 && first < written) {
     ensure(records.length > 0, () => `shard ${id} has a record of ${time} at ${first}, none was read`);
   }
