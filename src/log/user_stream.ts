@@ -4,9 +4,10 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
-import { asLogError } from "../errors.ts";
+import { asLogError, LogError } from "../errors.ts";
 import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
+import { MAX_LOOKS } from "../read/retained.ts";
 import { resolveStart } from "../read/start.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import { RecordFetcher } from "../users/record_fetcher.ts";
@@ -99,7 +100,23 @@ export class IndexedUserStream implements UserStream {
     return { from: lowest, to: Math.min(publication.end.nextOffset, before) };
   }
 
+  /** Where the front of the log is dropped before the first record, reading begins behind it; later it fails. */
   async *#read(options: UserReadOptions): AsyncGenerator<LogRecord> {
+    for (let left = MAX_LOOKS;; left--) {
+      let hasBegun = false;
+      try {
+        for await (const record of this.#readOnce(options)) {
+          hasBegun = true;
+          yield record;
+        }
+        return;
+      } catch (error) {
+        if (hasBegun || left === 1 || options.from !== undefined || !isDropped(error)) throw error;
+      }
+    }
+  }
+
+  async *#readOnce(options: UserReadOptions): AsyncGenerator<LogRecord> {
     const { last = Infinity, reverse = false, signal } = options;
     signal?.throwIfAborted();
     try {
@@ -231,9 +248,14 @@ async function* newest(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LogRecord> {
   let left = last;
-  for await (const record of records(user.hits(from, to, true), fetcher, true, signal)) {
-    yield record;
-    if (--left <= 0) return;
+  try {
+    for await (const record of records(user.hits(from, to, true), fetcher, true, signal)) {
+      yield record;
+      if (--left <= 0) return;
+    }
+  } catch (error) {
+    // All that is older was dropped meanwhile.
+    if (!isDropped(error)) throw error;
   }
 }
 
@@ -247,4 +269,8 @@ export function tablesOf(view: ShardView): UserTables {
     tables.set(view, found);
   }
   return found;
+}
+
+function isDropped(error: unknown): boolean {
+  return error instanceof LogError && error.code === "OFFSET_OUT_OF_RANGE";
 }

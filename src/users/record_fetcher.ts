@@ -58,7 +58,7 @@ export class RecordFetcher {
           ahead.push(batch);
         }
         const bytes = await ahead.shift()!;
-        const records = (bytes && this.#decode(bytes, groups[i])) ?? await this.#scan(groups[i]);
+        const records = (bytes && this.#decode(bytes, groups[i])) ?? await this.#scan(groups[i], reverse);
         yield* reverse ? records.reverse() : records;
       }
     } finally {
@@ -140,14 +140,12 @@ export class RecordFetcher {
     return decoder.fault === undefined ? records : undefined;
   }
 
-  /** The same by the ordinary way: it names damage, and files that are missing. */
-  async #scan({ offsets }: Group): Promise<LogRecord[]> {
+  /** The same by the ordinary way: it names damage, and files that are missing. Backwards, what was dropped meanwhile is the end. */
+  async #scan({ offsets }: Group, floats: boolean): Promise<LogRecord[]> {
     const wanted = new Set(offsets);
     const to = offsets[offsets.length - 1];
-    // Meanwhile the front of the log may have been dropped.
-    const from = Math.max(offsets[0], this.#view.publication.earliest);
     const records: LogRecord[] = [];
-    const cursor = new ShardCursor(this.#view, { from, codecs: this.#codecs, onGap: undefined });
+    const cursor = new ShardCursor(this.#view, { from: offsets[0], floats, codecs: this.#codecs, onGap: undefined });
     try {
       while (cursor.nextOffset <= to && await cursor.next()) {
         const { decoder } = cursor;

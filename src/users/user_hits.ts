@@ -47,6 +47,7 @@ export class UserHits {
   readonly #memory: () => readonly Postings[];
   readonly #high: number;
   readonly #low: number;
+  #floats = false;
 
   constructor(tables: UserTables, key: Uint8Array, codecs: Codecs, memory: () => readonly Postings[]) {
     this.#tables = tables;
@@ -74,6 +75,7 @@ export class UserHits {
 
   /** How many records of the user's hash there are; what no index covers is scanned and counted by key. */
   async count(from: number, to: number): Promise<number> {
+    this.#floats = true;
     let count = 0;
     for (const piece of await this.#pieces(from, to)) {
       const whole = piece.table !== undefined && piece.first === piece.table.first && piece.next === piece.table.next;
@@ -121,7 +123,7 @@ export class UserHits {
     if (piece.chunk !== undefined) yield within(piece.chunk, piece);
     else if (piece.table !== undefined) yield* this.#inTable(piece, piece.table, reverse, listings);
     else if (reverse) yield* this.#scanBackward(piece);
-    else yield* this.#scanForward(piece);
+    else yield* this.#scanForward(piece, this.#floats);
   }
 
   /** Falls back to what else covers the rest, where the table is gone or damaged. */
@@ -156,9 +158,10 @@ export class UserHits {
     for (const other of pieces) yield* this.#inPiece(other, reverse, listings - 1);
   }
 
-  async *#scanForward({ first, next }: TableRange): AsyncGenerator<Hits> {
+  /** @param floats What was dropped meanwhile is passed over; else it fails. */
+  async *#scanForward({ first, next }: TableRange, floats: boolean): AsyncGenerator<Hits> {
     const { view } = this.#tables;
-    const cursor = new ShardCursor(view, { from: first, codecs: this.#codecs, onGap: undefined });
+    const cursor = new ShardCursor(view, { from: first, floats, codecs: this.#codecs, onGap: undefined });
     try {
       let records: LogRecord[] = [];
       let stop = first + FORWARD_SCAN;
@@ -187,7 +190,7 @@ export class UserHits {
     for (let end = next; end > first;) {
       const from = Math.max(first, end - size);
       const parts: Hits[] = [];
-      for await (const hits of this.#scanForward({ first: from, next: end })) parts.push(hits);
+      for await (const hits of this.#scanForward({ first: from, next: end }, true)) parts.push(hits);
       yield* parts.reverse();
       end = from;
       size = Math.min(size * 2, MAX_SCAN);
