@@ -41,12 +41,15 @@ export function readSlot(bytes: Uint8Array, identity: SlotIdentity): Slot | unde
   return { generation, epoch: readI32(bytes, 36), bytes };
 }
 
+/** Both slots; `undefined` where one is not valid. */
+export function bothSlots(content: Uint8Array, identity: SlotIdentity): readonly (Slot | undefined)[] {
+  return [0, SLOT_DISTANCE].map((at) => readSlot(content.subarray(at, at + SLOT_BYTES), identity));
+}
+
 /** The valid slot with the higher generation in the bytes of a slot file, and which one it is. */
 export function newestSlot(content: Uint8Array, identity: SlotIdentity): { slot: Slot; index: number } | undefined {
   let newest: { slot: Slot; index: number } | undefined;
-  for (let index = 0; index < 2; index++) {
-    const at = index * SLOT_DISTANCE;
-    const slot = readSlot(content.subarray(at, at + SLOT_BYTES), identity);
+  for (const [index, slot] of bothSlots(content, identity).entries()) {
     if (slot !== undefined && (newest === undefined || slot.generation > newest.slot.generation)) {
       newest = { slot, index };
     }

@@ -96,6 +96,7 @@ async function openForWriting(
   if (network !== undefined && !options.allowNetworkFileSystem) throw networkError(directory, network);
   const lock = await takeLock(vfs, directory);
   const opened: OpenedShard[] = [];
+  let space: SpaceGuard | undefined;
   try {
     await writeOwner(vfs, directory);
     const manifest = await loadOrCreate(engine, directory, options, shards);
@@ -133,19 +134,20 @@ async function openForWriting(
         (place) => openShardForWriting(engine, place, consent, writeMode, context, tell, manifest.shards),
       ),
     );
-    for (const { shard, dropped = [] } of opened) {
-      if (shard instanceof ShardWriter) await shard.trimming.keeper.opened(dropped);
-    }
-    const space = limits.minFreeBytes === 0
-      ? undefined
-      : new SpaceGuard(vfs, engine.clock, directory, limits.minFreeBytes, budget);
+    if (limits.minFreeBytes > 0) space = new SpaceGuard(vfs, engine.clock, directory, limits.minFreeBytes, budget);
     await space?.guard(opened.flatMap(({ shard }) => shard instanceof ShardWriter ? [shard] : []));
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
     const { maxBufferBytes } = limits;
     const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
     const parts = { engine, directory, manifest, opened, timer, lock, producers, durability, maxBufferBytes };
+    // Last: from here on something happens by itself, and nobody may be left behind with it who has lost the lock.
+    for (const { shard, dropped = [] } of opened) {
+      if (shard instanceof ShardWriter) await shard.trimming.keeper.opened(dropped);
+    }
     return new EmbeddedLog({ ...parts, clamps, space });
   } catch (error) {
+    space?.stop();
+    for (const { shard } of opened) if (shard instanceof ShardWriter) await shard.trimming.keeper.stop();
     await lock.release();
     throw error;
   }

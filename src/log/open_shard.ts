@@ -5,6 +5,7 @@
  */
 import { sameInstance } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
+import { STATE_NAME } from "../anchor/state.ts";
 import { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import type { Engine } from "../options.ts";
@@ -18,6 +19,7 @@ import { restoreIndex } from "../recovery/restore_index.ts";
 import { UserTrims } from "../retention/user_trims.ts";
 import { indexPath, segmentName } from "../segment/names.ts";
 import { Committer } from "../shard/committer.ts";
+import { syncFile } from "../shard/segment_files.ts";
 import type { ShardContext } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WriteModeChoice } from "../shard/write_mode.ts";
@@ -49,6 +51,8 @@ export async function openShardForWriting(
   const analysis = await analyse(vfs, inventory, place.instance);
   if (analysis.verdict === "corrupt") return openDamaged(engine, place, inventory, analysis, started);
   if (analysis.problem !== undefined && !acceptDataLoss) throw analysis.problem;
+  // What lies in front of the log start may be removed from here on, and readers are told where it is.
+  if (!inventory.isStartDurable) await syncFile(vfs, `${place.directory}/${STATE_NAME}`);
   const { keptAside } = await repair(vfs, inventory, analysis, place.logId, place.instance);
   const segmentExists = inventory.segments.some((segment) => segment.base === analysis.end.segment);
   // It is continued in place, and a backup may have linked it while it was a finished one.

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
-import { asLogError, LogError } from "../errors.ts";
+import { asLogError } from "../errors.ts";
 import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
-import { MAX_LOOKS } from "../read/retained.ts";
+import { isDropped, MAX_LOOKS } from "../read/retained.ts";
 import { resolveStart } from "../read/start.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import { RecordFetcher } from "../users/record_fetcher.ts";
@@ -269,8 +269,4 @@ export function tablesOf(view: ShardView): UserTables {
     tables.set(view, found);
   }
   return found;
-}
-
-function isDropped(error: unknown): boolean {
-  return error instanceof LogError && error.code === "OFFSET_OUT_OF_RANGE";
 }

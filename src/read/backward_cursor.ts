@@ -9,7 +9,7 @@ import { LogError } from "../errors.ts";
 import { logPath } from "../segment/names.ts";
 import type { MaybePromise } from "../vfs.ts";
 import type { RecordSource, SourceOptions } from "./record_source.ts";
-import { besideDrops } from "./retained.ts";
+import { besideDrops, besideTrims } from "./retained.ts";
 import { type GapEvent, ShardBatches } from "./shard_batches.ts";
 import type { ShardView } from "./shard_view.ts";
 
@@ -89,7 +89,7 @@ export class BackwardCursor implements RecordSource {
       if (last === undefined) {
         // Where a retention has got to is the end: what is older is gone.
         if (this.#upper <= Math.max(this.#options.from, this.view.publication.earliest)) return false;
-        await this.#load();
+        await besideTrims(this.view, () => this.#load());
       } else if ("error" in last) this.#tell(last);
       else {
         await this.#takeApart(last);

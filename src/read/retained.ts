@@ -36,3 +36,20 @@ export async function besideDrops<T>(view: ShardView, look: () => Promise<T>): P
     }
   }
 }
+
+/** Reads a piece anew where its front is dropped meanwhile: whoever reads backwards ends there. */
+export async function besideTrims(view: ShardView, read: () => Promise<void>): Promise<void> {
+  for (let left = MAX_LOOKS;; left--) {
+    try {
+      return await read();
+    } catch (error) {
+      if (left === 1 || !isDropped(error)) throw error;
+      await view.refresh();
+    }
+  }
+}
+
+/** True where an offset is below the log start by now. */
+export function isDropped(error: unknown): boolean {
+  return error instanceof LogError && error.code === "OFFSET_OUT_OF_RANGE";
+}

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
-import { newestSlot, readSlotFile } from "../anchor/slot_file.ts";
+import { bothSlots, newestSlot, readSlotFile, type Slot } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { TRIMS_NAME } from "../anchor/trims_file.ts";
 import { firstKept } from "../segment/log_start.ts";
@@ -33,6 +33,8 @@ export interface Inventory {
   /** `undefined`: no file, or no valid slot. */
   readonly state: State | undefined;
   readonly anchor: Anchor | undefined;
+  /** False where a power loss may bring an earlier log start back. */
+  readonly isStartDurable: boolean;
   /** A slot of the state is damaged: the other one may be the older one. */
   readonly isStateSuspect: boolean;
   /** An explicit repair was interrupted: files are half the old ones and half the new ones. */
@@ -87,11 +89,17 @@ export async function takeInventory(
     dropped,
     state,
     anchor,
+    isStartDurable: isStartDurable(bothSlots(stateSlots, stateIdentity(logId, shard)), state?.logStart ?? 0),
     isStateSuspect: state !== undefined && slotFileFault(stateSlots, stateIdentity(logId, shard)) !== undefined,
     hasTrims: entries.some((entry) => entry.name === TRIMS_NAME),
     isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
     hasSnapshots: snapshotBases(entries, true).length > 0,
   };
+}
+
+/** A move of the log start writes the second slot once the first one is synced: what both of them say is durable. */
+function isStartDurable(slots: readonly (Slot | undefined)[], start: number): boolean {
+  return start === 0 || slots.every((slot) => slot !== undefined && readState(slot).logStart === start);
 }
 
 /** Base offsets of the segments in a shard's directory; none where there is no directory. */

@@ -27,12 +27,17 @@ export async function continueSegment(
 }
 
 /** Makes a finished segment durable that a process that ended may have left unsynced. */
-export async function syncSegment(vfs: Vfs, directory: string, base: number): Promise<void> {
-  const log = await vfs.open(logPath(directory, base), "write");
+export function syncSegment(vfs: Vfs, directory: string, base: number): Promise<void> {
+  return syncFile(vfs, logPath(directory, base));
+}
+
+/** Makes what was written to a file durable, whoever wrote it. */
+export async function syncFile(vfs: Vfs, path: string): Promise<void> {
+  const file = await vfs.open(path, "write");
   try {
-    await log.sync();
+    await file.sync();
   } finally {
-    await log.close();
+    await file.close();
   }
 }
 
