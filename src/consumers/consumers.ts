@@ -22,6 +22,8 @@ import type { ClampEvent, Consumer, ConsumerInfo, ConsumerOptions, GroupOptions 
 interface Entry {
   users: number;
   readonly opening: Promise<{ readonly cursor: OpenCursor; readonly group: Group }>;
+  /** There once it is open. */
+  cursor: OpenCursor | undefined;
 }
 
 const MAX_LEASE_MS = 600_000;
@@ -101,6 +103,17 @@ export class Consumers {
     return { infos, problems };
   }
 
+  /** Of those that are open here, without reading anything: how far they are behind what is published. */
+  open(): { consumer: string; shard: number; committed: number; lag: number }[] {
+    return [...this.#entries.values()].flatMap(({ cursor }) =>
+      cursor === undefined ? [] : this.#context.views.map(({ id, publication }) => {
+        const committed = cursor.committed[id];
+        const lag = Math.max(0, publication.end.nextOffset - Math.max(committed, publication.earliest));
+        return { consumer: cursor.name, shard: id, committed, lag };
+      })
+    );
+  }
+
   /** Says anew where a consumer goes on that nobody has open. */
   reset(name: string, options: ResetOptions): Promise<readonly ResetShard[]> {
     return resetConsumer(this.#context, name, options);
@@ -148,13 +161,14 @@ export class Consumers {
   async #acquire(name: string, from: "earliest" | "latest", onOpen: (cursor: OpenCursor) => void): Promise<Lease> {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
-      entry = { users: 0, opening: this.#open(name, from) };
+      entry = { users: 0, opening: this.#open(name, from), cursor: undefined };
       this.#entries.set(name, entry);
     }
     const own = entry;
     own.users++;
     try {
       const { cursor, group } = await own.opening;
+      own.cursor = cursor;
       onOpen(cursor);
       return { group, release: () => this.#release(name, own, cursor) };
     } catch (error) {

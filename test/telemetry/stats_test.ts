@@ -133,6 +133,15 @@ describe("stats", () => {
       return Promise.resolve();
     }));
 
+  it("say how far open consumers are behind", () =>
+    useLog({}, async (log) => {
+      for (const value of ["a", "b", "c"]) await log.append({ value });
+      await using mailer = log.consumer("mailer", { follow: false });
+      for await (const record of mailer) if (record.offset === 0) await mailer.commit();
+      assert.deepEqual(log.stats().consumers, [{ consumer: "mailer", shard: 0, committed: 1, lag: 2 }]);
+      assert.match(log.statsText(), /bimiplog_consumer_lag[^\n]*mailer[^\n]* 2\n/);
+    }));
+
   it("are plain data, and work on a closed log", async () => {
     let stats: LogStats | undefined;
     let closed: Log | undefined;
