@@ -68,7 +68,10 @@ export async function openShardForWriting(
     });
   }
   const epoch = analysis.epoch + 1;
-  const users = await openUserIndex(engine, place, context.limits, shardsOfLog, { earliest: analysis.logStart, end });
+  const users = await openUserIndex(engine, inventory, context.limits, shardsOfLog, {
+    earliest: analysis.logStart,
+    end,
+  });
   const found = inventory.segments.filter((segment) => segment.base <= end.segment).length;
   const telemetry = new ShardTelemetry(place.id, found, clock, context.limits.slowSyncMs, tell);
   const { directory, logId, id } = place;

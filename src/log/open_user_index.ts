@@ -5,6 +5,7 @@
  */
 import type { End } from "../anchor/end.ts";
 import type { Engine, Limits } from "../options.ts";
+import type { Inventory } from "../recovery/inventory.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import { parseUserTable } from "../segment/names.ts";
 import { disjoint, type TableRange } from "../users/table_format.ts";
@@ -23,13 +24,13 @@ export interface OpenedUserIndex {
  */
 export async function openUserIndex(
   { vfs, codecs }: Engine,
-  { directory }: { readonly directory: string },
+  { directory, entries }: Pick<Inventory, "directory" | "entries">,
   { userStride, userTableBytes, indexLagBytes }: Limits,
   shards: number,
   { earliest, end }: { readonly earliest: number; readonly end: End },
 ): Promise<OpenedUserIndex> {
   const kept: TableRange[] = [];
-  for (const { name, kind } of await vfs.list(directory)) {
+  for (const { name, kind } of entries) {
     const table = kind === "file" ? parseUserTable(name) : undefined;
     if (table === undefined) continue;
     if (!table.isDraft && table.next > earliest && table.next <= end.nextOffset) kept.push(table);

@@ -27,6 +27,8 @@ export interface Inventory {
   readonly logId: Uint8Array;
   readonly shard: number;
   /** In the order of their offsets, without those that lie wholly below the log start. */
+  /** Everything in its directory, sorted by name. */
+  readonly entries: readonly DirectoryEntry[];
   readonly segments: readonly SegmentFile[];
   /** Segments, or only their indexes, that a trim or retention was about to remove when the process ended. */
   readonly dropped: readonly number[];
@@ -85,6 +87,7 @@ export async function takeInventory(
     directory,
     logId,
     shard,
+    entries,
     segments,
     dropped,
     state,

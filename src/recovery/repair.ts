@@ -86,9 +86,9 @@ function isPublished(
  * An index behind the end is of a segment that is not there any more. Were it still there when another segment of that
  * name begins, a power loss could bring its rows back for batches they do not describe.
  */
-async function removeIndexesBehind(vfs: Vfs, { directory, segments }: Inventory, end: End): Promise<void> {
+async function removeIndexesBehind(vfs: Vfs, { directory, entries, segments }: Inventory, end: End): Promise<void> {
   const hasLast = segments.some((segment) => segment.base === end.segment);
-  for (const base of indexBases(await vfs.list(directory))) {
+  for (const base of indexBases(entries)) {
     if (base < end.segment || (base === end.segment && hasLast)) continue;
     try {
       await vfs.remove(indexPath(directory, base));
