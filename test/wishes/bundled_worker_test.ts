@@ -42,9 +42,9 @@ const PROGRAMS: readonly (readonly string[])[] = [["node"], ["bun"], ["deno", "r
 
 const skip = "Bun" in globalThis || "Deno" in globalThis ? "it runs on Node, which starts all three runtimes" : false;
 
-describe("a bundled program with a worker", { skip }, () => {
+describe("a bundled program with a worker", () => {
   for (const [bundler, options] of Object.entries(BUNDLERS)) {
-    it(`of ${bundler} runs on every runtime without the package`, async () => {
+    it(`of ${bundler} runs on every runtime without the package`, { skip }, async () => {
       await useDirectory(async (directory) => {
         const run = async ([program, ...args]: readonly string[]): Promise<string> => {
           const options = { cwd: directory, timeout: LIFE_MS };
