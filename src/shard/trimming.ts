@@ -108,6 +108,7 @@ export class Trimming {
           return;
         }
         await committer.syncDirectory();
+        await committer.state.noteTrims();
       });
       if (refused !== undefined) throw refused;
     });
@@ -139,7 +140,9 @@ export class Trimming {
       const end = await shard.producers.keep(bases[first], shard);
       if (end > shard.synced) await shard.acknowledged(end - 1, "disk");
     } catch (error) {
-      if (!(error instanceof LogError && error.code === "CORRUPT_BATCH")) throw asLogError(error, `trim shard ${shard.id}`);
+      if (!(error instanceof LogError && error.code === "CORRUPT_BATCH")) {
+        throw asLogError(error, `trim shard ${shard.id}`);
+      }
     }
   }
 

@@ -126,7 +126,10 @@ describe("retention, and producers", () => {
     await rest();
     const kept = on.bases();
     assert.ok(kept.length > 3, String(kept));
-    assert.ok(told.length > 0 && told.every((error) => error instanceof LogError && error.code === "IO"), String(told[0]));
+    assert.ok(
+      told.length > 0 && told.every((error) => error instanceof LogError && error.code === "IO"),
+      String(told[0]),
+    );
     stop();
     on.clock.advance(1000);
     await rest();

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { memoryVfs, seededRandom, simulatedClock } from "../../adapters/memory.ts";
-import { backupLog, BACKPRESSURE, type GapEvent, type Log } from "../../mod.ts";
+import { BACKPRESSURE, backupLog, type GapEvent, type Log } from "../../mod.ts";
 import { connectProducer } from "../../producer.ts";
 import { noCodecs } from "../../src/batch/codecs.ts";
 import { openWith } from "../../src/log/open.ts";
