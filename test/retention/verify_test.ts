@@ -58,11 +58,17 @@ describe("verify, beside a writer that drops segments", () => {
           if (typeof value !== "function") return value;
           // Whoever is asked lets the trim finish first.
           return (...args: unknown[]) =>
-            name === "open" && trimmed !== undefined ? trimmed.then(() => value.apply(target, args)) : value.apply(target, args);
+            name === "open" && trimmed !== undefined
+              ? trimmed.then(() => value.apply(target, args))
+              : value.apply(target, args);
         },
       });
       const found: Damage[] = [];
-      await verifyLog({ ...engineOn(vfs), vfs: wrapped }, DIRECTORY, { damage: (one) => found.push(one), note() {}, progress() {} });
+      await verifyLog({ ...engineOn(vfs), vfs: wrapped }, DIRECTORY, {
+        damage: (one) => found.push(one),
+        note() {},
+        progress() {},
+      });
       assert.deepEqual(found, [], `trimmed at step ${at}`);
       stop();
       if (trimmed === undefined) steps = at;

@@ -64,7 +64,10 @@ class Run {
   skip({ shard, from, to }: GapEvent): void {
     const { earliest } = this.#sim.shard(shard);
     const consumed = this.#consumed(shard);
-    ensure(to < earliest, () => `a consumer was told that ${from} to ${to} of shard ${shard} are gone, it begins at ${earliest}`);
+    ensure(
+      to < earliest,
+      () => `a consumer was told that ${from} to ${to} of shard ${shard} are gone, it begins at ${earliest}`,
+    );
     ensure(
       from <= consumed.delivered && from >= Math.min(consumed.os, this.#next.get(shard) ?? Infinity),
       () => `a consumer was told that ${from} of shard ${shard} is gone, ${consumed.delivered} was next`,
@@ -130,7 +133,10 @@ function checkStored(sim: Simulation, { committed, report }: Consumer): void {
       next <= consumed.delivered,
       () => `${next} of shard ${shard} is stored for a consumer, but only ${consumed.delivered} was delivered`,
     );
-    ensure(next >= consumed.os, () => `${next} of shard ${shard} is stored for a consumer, ${consumed.os} was acknowledged`);
+    ensure(
+      next >= consumed.os,
+      () => `${next} of shard ${shard} is stored for a consumer, ${consumed.os} was acknowledged`,
+    );
   }
   for (const { shard, from, to } of report) {
     const { crash } = sim.models[shard].consumed;
