@@ -133,16 +133,17 @@ async function openForWriting(
         (place) => openShardForWriting(engine, place, consent, writeMode, context, tell, manifest.shards),
       ),
     );
-    for (const { shard, dropped = [] } of opened) {
-      if (shard instanceof ShardWriter) await shard.trimming.keeper.opened(dropped);
-    }
+    const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
     const space = limits.minFreeBytes === 0
       ? undefined
       : new SpaceGuard(vfs, engine.clock, directory, limits.minFreeBytes, budget);
     await space?.guard(opened.flatMap(({ shard }) => shard instanceof ShardWriter ? [shard] : []));
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
     const { maxBufferBytes } = limits;
-    const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
+    // Last of all: where the opening fails, nothing may go on in files that somebody else opens then.
+    for (const { shard, dropped = [] } of opened) {
+      if (shard instanceof ShardWriter) await shard.trimming.keeper.opened(dropped);
+    }
     const parts = { engine, directory, manifest, opened, timer, lock, producers, durability, maxBufferBytes };
     return new EmbeddedLog({ ...parts, clamps, space });
   } catch (error) {

@@ -143,8 +143,9 @@ export async function readByTime(sim: Simulation): Promise<void> {
   const findFrom = (start: number): number =>
     model.history.findIndex(({ timestamp }, offset) => offset >= start && timestamp >= time);
   let first = findFrom(earliest);
-  // What is dropped meanwhile may be there still.
-  if (shard.earliest > earliest && records[0]?.offset !== first) first = findFrom(shard.earliest);
+  // What is dropped meanwhile may be there still, and a part of it gone.
+  const found = records[0]?.offset ?? shard.earliest;
+  if (shard.earliest > earliest && found !== first) first = findFrom(Math.min(Math.max(found, earliest), shard.earliest));
   if (first >= 0 && first < written) {
     ensure(records.length > 0, () => `shard ${id} has a record of ${time} at ${first}, none was read`);
   }
