@@ -12,6 +12,9 @@ import { ProducerStates } from "./producer_states.ts";
 import { encodeSnapshot } from "./snapshot.ts";
 import { readNewestSnapshot, writeSnapshot } from "./snapshot_files.ts";
 
+/** How often loading begins anew because a segment was dropped under it. */
+const MAX_DROPS = 16;
+
 /** What loading needs to know of a shard. */
 export interface LoadTask {
   readonly vfs: Vfs;
@@ -39,6 +42,17 @@ export interface LoadedStates {
  * @throws {LogError} `CORRUPT_BATCH`; a failed file operation as `VfsError`.
  */
 export async function loadStates(task: LoadTask, nowMs: number): Promise<LoadedStates> {
+  for (let left = MAX_DROPS;; left--) {
+    try {
+      return await loadOnce(task, nowMs);
+    } catch (error) {
+      // Retention has dropped a segment at this moment.
+      if (left === 1 || !(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+    }
+  }
+}
+
+async function loadOnce(task: LoadTask, nowMs: number): Promise<LoadedStates> {
   const { vfs, directory, logId, shard, end, expiryMs } = task;
   const states = new ProducerStates(shard, expiryMs);
   const snapshot = await readNewestSnapshot(vfs, directory, { logId, shard }, end.nextOffset);
