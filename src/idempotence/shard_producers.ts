@@ -182,6 +182,7 @@ export class ShardProducers {
     if (end.segment === 0 && end.nextOffset === 0) {
       const states = new ProducerStates(shard, expiryMs);
       this.#loaded = { states, isComplete: true, snapshot: 0 };
+      for (const base of this.#rolls.splice(0)) this.#write(base, states);
       const bytes = this.#encode(0, states);
       this.noting = this.#inTurn(() => this.#put(0, bytes)).then(() => {
         this.noting = undefined;
@@ -200,6 +201,8 @@ export class ShardProducers {
     if (this.#loaded !== undefined) return;
     try {
       const loaded = await loadStates(this.#task, this.#clock.monotonic());
+      // A batch came meanwhile, for which an empty shard need not wait: what is noted since is not known here.
+      if (this.#loaded !== undefined) return;
       this.#loaded = loaded;
       this.#snapshots.push(loaded.snapshot);
       // Before anybody produces: no batch of this opening is among them.

@@ -165,6 +165,30 @@ describe("retention, and producers", () => {
     await again.close();
   });
 
+  it("knows a batch that came while a roll was reading what an empty shard had known", async () => {
+    for (let turns = 0; turns < 40; turns++) {
+      const on = machine();
+      const log = await on.open();
+      // The note that there are producers is durable, their first batch is lost.
+      log.shard(0).tryAppendBatch(produced(7, 0, 0));
+      await rest();
+      on.vfs = on.vfs.crash("process");
+      await log.close().catch(() => {});
+      const again = await on.open();
+      assert.deepEqual([again.shard(0).nextOffset, on.snapshots()], [0, [0]]);
+      on.vfs.plan({ operation: { kind: "list" }, fault: { kind: "delay", turns: 60 }, times: Infinity });
+      for (let n = 0; n < 8; n++) again.shard(0).tryAppend({ value: "x".repeat(300) });
+      const flushed = again.flush();
+      for (let turn = 0; turn < turns * 5; turn++) await undefined;
+      const base = await send(again.shard(0), produced(7, 0, 0));
+      await flushed;
+      await again.flush("disk");
+      await rest();
+      assert.equal(await send(again.shard(0), produced(7, 0, 0)), base, `after ${turns} turns`);
+      await again.close();
+    }
+  });
+
   it("counts the segments that there are", async () => {
     const on = machine();
     const log = await on.open({ maxRecords: 8 });
