@@ -177,11 +177,12 @@ describe("retention, and producers", () => {
       const again = await on.open();
       assert.deepEqual([again.shard(0).nextOffset, on.snapshots()], [0, [0]]);
       on.vfs.plan({ operation: { kind: "list" }, fault: { kind: "delay", turns: 60 }, times: Infinity });
-      for (let n = 0; n < 8; n++) again.shard(0).tryAppend({ value: "x".repeat(300) });
-      const flushed = again.flush();
-      for (let turn = 0; turn < turns * 5; turn++) await undefined;
+      for (let n = 0; n < 4; n++) {
+        again.shard(0).tryAppend({ value: "x".repeat(300) });
+        await again.flush();
+      }
+      for (let turn = 0; turn < turns * 3; turn++) await undefined;
       const base = await send(again.shard(0), produced(7, 0, 0));
-      await flushed;
       await again.flush("disk");
       await rest();
       assert.equal(await send(again.shard(0), produced(7, 0, 0)), base, `after ${turns} turns`);
