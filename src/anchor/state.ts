@@ -16,6 +16,7 @@ const EPOCH_START_AT = END_AT + END_BYTES;
 const FLAG_CLEAN = 1;
 const FLAG_HOLES = 2;
 const FLAG_EPOCH_START = 4;
+const FLAG_TRIMS = 8;
 
 /** What a state says. */
 export interface State {
@@ -31,6 +32,8 @@ export interface State {
   readonly logStart: number;
   /** Offsets may be missing between batches: imported or compacted segments. */
   readonly holes: boolean;
+  /** There is a file `trims`: where it is missing, somebody has removed it. */
+  readonly hasTrims: boolean;
   /** Where the log was closed; `undefined` while it is open, or where it was not closed. */
   readonly clean: End | undefined;
 }
@@ -51,13 +54,14 @@ export function readState(slot: Slot): State {
     epochStart: (flags & FLAG_EPOCH_START) === 0 ? undefined : readI64(slot.bytes, EPOCH_START_AT),
     logStart: readI64(slot.bytes, LOG_START_AT),
     holes: (flags & FLAG_HOLES) !== 0,
+    hasTrims: (flags & FLAG_TRIMS) !== 0,
     clean: (flags & FLAG_CLEAN) === 0 ? undefined : readEnd(slot.bytes, END_AT),
   };
 }
 
 export function fillState(slot: Uint8Array, state: State): void {
   const flags = (state.clean === undefined ? 0 : FLAG_CLEAN) | (state.holes ? FLAG_HOLES : 0) |
-    (state.epochStart === undefined ? 0 : FLAG_EPOCH_START);
+    (state.epochStart === undefined ? 0 : FLAG_EPOCH_START) | (state.hasTrims ? FLAG_TRIMS : 0);
   writeI32(slot, FLAGS_AT, flags);
   writeI64(slot, LOG_START_AT, state.logStart);
   if (state.clean !== undefined) writeEnd(slot, END_AT, state.clean);

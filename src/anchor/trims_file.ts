@@ -18,6 +18,9 @@ const ENTRY_BYTES = 12;
 /** All marks of a shard. */
 export const MAX_TRIMS_BYTES: number = 16 * 1024 * 1024;
 
+/** What is wrong where the state says that there is one, and there is none. */
+export const TRIMS_MISSING = "it is missing, although users were trimmed";
+
 /** Whose file it is. */
 export interface TrimsIdentity {
   readonly logId: Uint8Array;
@@ -89,19 +92,35 @@ export function decodeTrims(
   return { generation: readI64(bytes, CRC_FROM), marks };
 }
 
+/** What tells two versions of the file apart: its header, with generation and checksum. `undefined` where there is none. */
+export async function readTrimsHeader(vfs: Vfs, directory: string): Promise<Uint8Array | undefined> {
+  const file = await openTrims(vfs, directory);
+  if (file === undefined) return undefined;
+  try {
+    const bytes = new Uint8Array(TRIMS_HEADER_BYTES);
+    return bytes.subarray(0, await file.read(bytes, 0));
+  } finally {
+    await file.close();
+  }
+}
+
+async function openTrims(vfs: Vfs, directory: string): Promise<VfsFile | undefined> {
+  try {
+    return await vfs.open(`${directory}/${TRIMS_NAME}`, "read");
+  } catch (error) {
+    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
 /** Reads the file in a shard's directory: `undefined` where there is none, a text where something is wrong. */
 export async function readTrims(
   vfs: Vfs,
   directory: string,
   identity: TrimsIdentity,
 ): Promise<ReturnType<typeof decodeTrims> | undefined> {
-  let file: VfsFile;
-  try {
-    file = await vfs.open(`${directory}/${TRIMS_NAME}`, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openTrims(vfs, directory);
+  if (file === undefined) return undefined;
   try {
     const size = await file.size();
     if (size > MAX_TRIMS_BYTES) return `it has ${size} bytes, more than ${MAX_TRIMS_BYTES}`;

@@ -7,6 +7,7 @@ import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../an
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { readSlotFile, SlotFile, type SlotIdentity } from "../anchor/slot_file.ts";
 import { fillState, readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { TRIMS_NAME } from "../anchor/trims_file.ts";
 import { LogError } from "../errors.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { indexPath, logPath } from "../segment/names.ts";
@@ -37,13 +38,17 @@ export async function bytesToCopy(vfs: Vfs, source: BackupSource, mayLink: boole
 /** Copies a shard into the directory `to`, which is there and empty. */
 export async function backUpShard(copier: Copier, source: BackupSource, to: string): Promise<BackupShard> {
   const { vfs, linkedBytes, copiedBytes } = copier;
+  const before = await stateOf(vfs, source);
   await copyOtherFiles(vfs, copier, source.directory, to);
   const { end, bases } = await copySegments(copier, source, to);
   // Read behind the end: the epoch of every batch up to it is in the state by now.
   const state = await stateOf(vfs, source);
   const earliest = Math.min(Math.max(state?.logStart ?? 0, bases[0] ?? end.nextOffset), end.nextOffset);
-  if (state !== undefined) await writeFacts(vfs, source, to, { ...state, logStart: earliest }, end, bases.length > 0);
-  else if (bases.length > 0) throw noStateError(source);
+  if (state !== undefined) {
+    // The first file of marks may have come behind the copying; one that was missing before is missing in the copy.
+    const hasTrims = before?.hasTrims === true || (await vfs.list(to)).some(({ name }) => name === TRIMS_NAME);
+    await writeFacts(vfs, source, to, { ...state, hasTrims, logStart: earliest }, end, bases.length > 0);
+  } else if (bases.length > 0) throw noStateError(source);
   await vfs.syncDirectory(to);
   return {
     shard: source.shard,

@@ -11,7 +11,7 @@ import type { Copier } from "./copier.ts";
  * indexes, anchor, state and manifest are written by a backup itself.
  */
 const LEFT_OUT =
-  /^(bimip(\.copy)?\.json|lock(\..*)?|.*\.(lock|tmp|log|idx)|anchor|state|repair|rebuild-.*|quarantine-.*|\..*|lost\+found|unfinished-backup)$/;
+  /^(bimip(\.copy)?\.json|lock(\..*)?|.*\.(lock|tmp|new|owner|log|idx)|anchor|state|repair|rebuild-.*|quarantine-.*|\..*|lost\+found|unfinished-backup)$/;
 
 /** True for a file that goes along: cursors of consumers and everything else that holds facts. */
 export function isTakenAlong(name: string): boolean {

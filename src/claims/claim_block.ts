@@ -29,6 +29,7 @@ const RING_AT = 16;
 const STATUS_AT = 16;
 const EPOCH_AT = 17;
 const FAILURE_BYTES_AT = 18;
+const PAUSED_AT = 19;
 /** Where the text of a failure begins, in bytes. */
 const FAILURE_AT: number = (RING_AT + SLOTS) * 8;
 const MAX_FAILURE_BYTES = 4096;
@@ -199,6 +200,15 @@ export class ClaimBlock {
 
   get status(): number {
     return Atomics.load(this.#words, STATUS_AT);
+  }
+
+  /** The disk is nearly full: nobody begins anything, what was taken is still published. */
+  get isPaused(): boolean {
+    return Atomics.load(this.#words, PAUSED_AT) !== 0;
+  }
+
+  set isPaused(isPaused: boolean) {
+    Atomics.store(this.#words, PAUSED_AT, isPaused ? 1 : 0);
   }
 
   close(): void {

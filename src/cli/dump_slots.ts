@@ -65,12 +65,13 @@ function slotLine(kind: Kind, slot: Slot, position: number, newest: boolean): Li
     const ids = { bootId: toHex(instance.boot), mountId: toHex(instance.mount) };
     return { ...common, ...ids, written: endFields(written), synced: endFields(synced) };
   }
-  const { epochStart, logStart, holes, clean } = readState(slot);
+  const { epochStart, logStart, holes, hasTrims, clean } = readState(slot);
   return {
     ...common,
     epochStart: epochStart ?? "unknown",
     logStart,
     holes,
+    hasTrims,
     clean: clean === undefined ? false : endFields(clean),
   };
 }

@@ -13,6 +13,7 @@ import { logPath } from "../segment/names.ts";
 import type { Shard } from "../shard/shard_types.ts";
 import type { Command, Context } from "./command.ts";
 import { EXIT_DONE, UsageError } from "./exit_codes.ts";
+import { ageOf, tooOld } from "./trim_age.ts";
 
 const DETAILS = `
 Says what would be dropped; with --yes it takes the writer's lock and drops it. Offsets never change.
@@ -22,6 +23,7 @@ Says what would be dropped; with --yes it takes the writer's lock and drops it. 
   --user KEY        hides the user's records below --before (an offset in its shard) from the user's stream only
   --max-bytes N     the oldest segments of each shard, as long as the others hold so many bytes
   --max-records N   the same by number of offsets
+  --max-age TIME    the oldest segments whose records are all older: 90s, 30m, 12h, 7d
   --yes             drop; without it nothing is changed
   --json            one object a line
 `;
@@ -29,7 +31,7 @@ Says what would be dropped; with --yes it takes the writer's lock and drops it. 
 export const trimCommand: Command = {
   name: "trim",
   synopsis:
-    "DIR (--shard N|--user KEY) --before OFFSET | [--shard N] [--max-bytes N] [--max-records N] [--yes] [--json]",
+    "DIR (--shard N|--user KEY) --before OFFSET | [--shard N] [--max-bytes N] [--max-records N] [--max-age TIME] [--yes] [--json]",
   summary: "drop the oldest records",
   details: DETAILS,
   options: {
@@ -38,6 +40,7 @@ export const trimCommand: Command = {
     before: "value",
     "max-bytes": "value",
     "max-records": "value",
+    "max-age": "value",
     yes: "flag",
     json: "flag",
   },
@@ -60,8 +63,9 @@ async function trim({ args, stdout }: Context): Promise<number> {
   const shard = args.wholeNumber("shard", 0);
   const maxBytes = args.wholeNumber("max-bytes", 1);
   const maxRecords = args.wholeNumber("max-records", 1);
+  const maxAgeMs = ageOf(args.value("max-age"));
   const user = args.value("user");
-  const hasLimit = maxBytes !== undefined || maxRecords !== undefined;
+  const hasLimit = maxBytes !== undefined || maxRecords !== undefined || maxAgeMs !== undefined;
   if (hasLimit === (before !== undefined)) throw new UsageError("give either --before or a limit");
   if (before !== undefined && (user === undefined) === (shard === undefined)) {
     throw new UsageError("--before needs either --shard or --user");
@@ -80,7 +84,11 @@ async function trim({ args, stdout }: Context): Promise<number> {
       findings.push({ shard: log.shardFor(user).id, user, before: before!, segments: 0, bytes: 0 });
       if (apply) await log.trimUser(user, before!);
     } else {
-      const limits = { maxBytes: maxBytes ?? Infinity, maxRecords: maxRecords ?? Infinity };
+      const limits = {
+        maxBytes: maxBytes ?? Infinity,
+        maxRecords: maxRecords ?? Infinity,
+        maxAgeMs: maxAgeMs ?? Infinity,
+      };
       for (const one of shard === undefined ? log.shards : [log.shard(shard)]) {
         const found = await plan(log, one, before, limits);
         if (found === undefined) continue;
@@ -106,7 +114,7 @@ async function plan(
   log: Log,
   shard: Shard,
   before: number | undefined,
-  limits: { maxBytes: number; maxRecords: number },
+  limits: { maxBytes: number; maxRecords: number; maxAgeMs: number },
 ): Promise<Finding | undefined> {
   const vfs = runtimeVfs();
   const directory = `${log.directory}/${log.topic}-${shard.id}`;
@@ -117,9 +125,9 @@ async function plan(
   if (before !== undefined && before > shard.nextOffset) {
     throw new UsageError(`--before must be at most ${shard.nextOffset}, the end of shard ${shard.id}`);
   }
-  const count = before === undefined
-    ? beyondLimits(segments, shard.nextOffset, limits, Math.max(0, kept.length - 1))
-    : firstKept(kept, before);
+  const byLimits = beyondLimits(segments, shard.nextOffset, limits, Math.max(0, kept.length - 1));
+  const byAge = limits.maxAgeMs === Infinity ? 0 : await tooOld(log, shard.id, kept, limits.maxAgeMs);
+  const count = before === undefined ? Math.max(byLimits, byAge) : firstKept(kept, before);
   const start = before ?? kept[count];
   if (start === undefined || start <= shard.earliest) return undefined;
   const bytes = segments.slice(0, count).reduce((sum, segment) => sum + segment.bytes, 0);

@@ -22,8 +22,6 @@ import type { ClampEvent, Consumer, ConsumerInfo, ConsumerOptions, GroupOptions 
 interface Entry {
   users: number;
   readonly opening: Promise<{ readonly cursor: OpenCursor; readonly group: Group }>;
-  /** There once it is open. */
-  cursor: OpenCursor | undefined;
 }
 
 const MAX_LEASE_MS = 600_000;
@@ -38,6 +36,8 @@ export class Consumers {
   readonly #entries = new Map<string, Entry>();
   readonly #closing = new Map<string, Promise<void>>();
   readonly #members = new Set<LocalMember>();
+  /** What was open here, also where it is closed by now: a consumer that died is behind more and more. */
+  readonly #known = new Map<string, OpenCursor>();
   readonly #remote: RemoteMembers;
   #isOver = false;
 
@@ -103,24 +103,25 @@ export class Consumers {
     return { infos, problems };
   }
 
-  /** Of those that are open here, without reading anything: how far they are behind what is published. */
-  open(): { consumer: string; shard: number; committed: number; lag: number }[] {
-    return [...this.#entries.values()].flatMap(({ cursor }) =>
-      cursor === undefined ? [] : this.#context.views.map(({ id, publication }) => {
-        const committed = cursor.committed[id];
-        const lag = Math.max(0, publication.end.nextOffset - Math.max(committed, publication.earliest));
-        return { consumer: cursor.name, shard: id, committed, lag };
+  /** How far those are behind that were used in this program, as far as it knows without asking anybody. */
+  lags(): { consumer: string; shard: number; committed: number; lag: number }[] {
+    return [...this.#known].flatMap(([consumer, { committed }]) =>
+      this.#context.views.map(({ id, publication: { earliest, end } }) => {
+        const lag = Math.max(0, end.nextOffset - Math.max(committed[id], earliest));
+        return { consumer, shard: id, committed: committed[id], lag };
       })
     );
   }
 
   /** Says anew where a consumer goes on that nobody has open. */
   reset(name: string, options: ResetOptions): Promise<readonly ResetShard[]> {
+    this.#known.delete(name);
     return resetConsumer(this.#context, name, options);
   }
 
   /** Removes a consumer that nobody has open. */
   delete(name: string, apply: boolean): Promise<void> {
+    if (apply) this.#known.delete(name);
     return deleteConsumer(this.#context, name, apply);
   }
 
@@ -161,14 +162,13 @@ export class Consumers {
   async #acquire(name: string, from: "earliest" | "latest", onOpen: (cursor: OpenCursor) => void): Promise<Lease> {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
-      entry = { users: 0, opening: this.#open(name, from), cursor: undefined };
+      entry = { users: 0, opening: this.#open(name, from) };
       this.#entries.set(name, entry);
     }
     const own = entry;
     own.users++;
     try {
       const { cursor, group } = await own.opening;
-      own.cursor = cursor;
       onOpen(cursor);
       return { group, release: () => this.#release(name, own, cursor) };
     } catch (error) {
@@ -181,6 +181,7 @@ export class Consumers {
     await this.#closing.get(name);
     if (this.#isOver) throw new LogError("CLOSED", `Cannot open the consumer ${name}: its log is closed`);
     const cursor = await OpenCursor.open(this.#context, name, from);
+    this.#known.set(name, cursor);
     return { cursor, group: new Group(name, cursor, this.#clock) };
   }
 

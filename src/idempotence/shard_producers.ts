@@ -12,7 +12,7 @@ import type { Clock } from "../vfs.ts";
 import { type LoadedStates, loadStates, type LoadTask } from "./load_states.ts";
 import { ProducerStates, type TakenBatch } from "./producer_states.ts";
 import { encodeSnapshot } from "./snapshot.ts";
-import { removeSnapshotsBehind, writeSnapshot } from "./snapshot_files.ts";
+import { KEPT_SNAPSHOTS, removeSnapshotsBehind, writeSnapshot } from "./snapshot_files.ts";
 
 /** The batch is the producer's next one. */
 export const NEXT_BATCH = -1;
@@ -34,6 +34,8 @@ export class ShardProducers {
   #failure: Error | undefined = undefined;
   /** Where segments began whose snapshots wait for reading. */
   readonly #rolls: number[] = [];
+  /** Offsets of the snapshots that are known to be intact, in order. */
+  readonly #snapshots: number[] = [];
   /** What reads and writes snapshots does so one after the other. Never rejects. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -125,6 +127,25 @@ export class ShardProducers {
     void this.#inTurn(() => this.#read());
   }
 
+  /**
+   * Before segments in front of `base` are removed: what they say of producers must stand in a snapshot that a power loss leaves.
+   *
+   * @returns The end of the offsets that have to be synced first: a snapshot that speaks of lost ones is void.
+   * @throws {LogError} why the producers cannot be read.
+   */
+  async keep(base: number, shard: { readonly written: number }): Promise<number> {
+    if (this.#loaded === undefined && !this.#hasSnapshots && this.loading === undefined) return 0;
+    await this.load();
+    await this.settled();
+    const kept = this.#snapshots.find((other) => other >= base);
+    if (kept !== undefined) return kept;
+    // The one at the beginning of a segment could not be written: by now only the last batches in front of what is written are known.
+    const { written } = shard;
+    const bytes = this.#encode(written, this.#loaded!.states);
+    await this.#inTurn(() => this.#put(written, bytes));
+    return written;
+  }
+
   /** Waits for what is under way. */
   async settled(): Promise<void> {
     let last: Promise<unknown>;
@@ -136,11 +157,17 @@ export class ShardProducers {
 
   /** What stands in front of the base is taken down at once: later on it would not be known any more. */
   #write(base: number, states: ProducerStates): void {
-    const { vfs, directory } = this.#task;
     const bytes = this.#encode(base, states);
-    this.#inTurn(() => writeSnapshot(vfs, directory, base, bytes)).catch(() => {
-      // A snapshot saves time: what it would say stands in the batches.
+    this.#inTurn(() => this.#put(base, bytes)).catch(() => {
+      // A snapshot saves time: what it would say stands in the batches, until these are to be removed.
     });
+  }
+
+  async #put(base: number, bytes: Uint8Array): Promise<void> {
+    const { vfs, directory } = this.#task;
+    await writeSnapshot(vfs, directory, base, bytes);
+    this.#snapshots.push(base);
+    this.#snapshots.sort((a, b) => a - b).splice(0, this.#snapshots.length - KEPT_SNAPSHOTS);
   }
 
   #encode(base: number, states: ProducerStates): Uint8Array {
@@ -151,12 +178,13 @@ export class ShardProducers {
   /** Answers true where it is done at once: a shard that was empty has nothing to be read. */
   #load(): boolean {
     this.#tell();
-    const { vfs, directory, shard, end, expiryMs } = this.#task;
+    const { shard, end, expiryMs } = this.#task;
     if (end.segment === 0 && end.nextOffset === 0) {
       const states = new ProducerStates(shard, expiryMs);
-      this.#loaded = { states, isComplete: true };
+      this.#loaded = { states, isComplete: true, snapshot: 0 };
+      for (const base of this.#rolls.splice(0)) this.#write(base, states);
       const bytes = this.#encode(0, states);
-      this.noting = this.#inTurn(() => writeSnapshot(vfs, directory, 0, bytes)).then(() => {
+      this.noting = this.#inTurn(() => this.#put(0, bytes)).then(() => {
         this.noting = undefined;
       });
       // Whoever commits is told; nobody else waits for it.
@@ -173,7 +201,10 @@ export class ShardProducers {
     if (this.#loaded !== undefined) return;
     try {
       const loaded = await loadStates(this.#task, this.#clock.monotonic());
+      // A batch came meanwhile, for which an empty shard need not wait: what is noted since is not known here.
+      if (this.#loaded !== undefined) return;
       this.#loaded = loaded;
+      this.#snapshots.push(loaded.snapshot);
       // Before anybody produces: no batch of this opening is among them.
       for (const base of this.#rolls.splice(0)) this.#write(base, loaded.states);
     } catch (error) {

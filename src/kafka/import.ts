@@ -218,7 +218,8 @@ class ShardImport {
     try {
       await file.write(
         epoch,
-        (slot) => fillState(slot, { epoch, epochStart: undefined, logStart, holes: this.#holes, clean: end }),
+        (slot) =>
+          fillState(slot, { epoch, epochStart: undefined, logStart, holes: this.#holes, hasTrims: false, clean: end }),
       );
       await file.sync();
     } finally {

@@ -25,7 +25,7 @@ export async function writeLogFacts(
     const place = { directory: shardDirectory(directory, manifest.topic, shard), logId: manifest.id, shard, instance };
     const indexes = await listBases(vfs, place.directory);
     const { holes, epoch } = await survey(vfs, place.directory, indexes);
-    const facts = { epoch, epochStart: undefined, logStart, holes };
+    const facts = { epoch, epochStart: undefined, logStart, holes, hasTrims: false };
     const ends = await restoreIndexes(vfs, place, { indexes, facts });
     await writeFacts(vfs, place, facts, ends);
   }

@@ -102,7 +102,7 @@ export class EmbeddedLog implements Log {
       ...consumerOwners(engine.vfs, directory),
     };
     this.groups = new Consumers(context, engine.clock, engine.codecs, clamps);
-    this.inside.consumers.add(() => this.groups.open());
+    this.inside.consumers.add(() => this.groups.lags());
   }
 
   /** The shards as readers see them. */

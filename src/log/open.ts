@@ -134,11 +134,11 @@ async function openForWriting(
         (place) => openShardForWriting(engine, place, consent, writeMode, context, tell, manifest.shards),
       ),
     );
+    const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
     if (limits.minFreeBytes > 0) space = new SpaceGuard(vfs, engine.clock, directory, limits.minFreeBytes, budget);
     await space?.guard(opened.flatMap(({ shard }) => shard instanceof ShardWriter ? [shard] : []));
     const producers = new Producers(limits, durability, engine.clock, manifest.shards, context.onError);
     const { maxBufferBytes } = limits;
-    const clamps = await clampConsumers(vfs, directory, manifest.id, opened);
     const parts = { engine, directory, manifest, opened, timer, lock, producers, durability, maxBufferBytes };
     // Last: from here on something happens by itself, and nobody may be left behind with it who has lost the lock.
     for (const { shard, dropped = [] } of opened) {

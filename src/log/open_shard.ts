@@ -60,8 +60,9 @@ export async function openShardForWriting(
   const holes = inventory.state?.holes ?? false;
   const end = segmentExists ? await withIndex(vfs, place, inventory, analysis) : analysis.end;
   const trims = new UserTrims(vfs, place.directory, { logId: place.logId, shard: place.id });
-  if (inventory.hasTrims) {
-    await trims.load();
+  const hasTrims = inventory.hasTrims || (inventory.state?.hasTrims ?? false);
+  if (hasTrims) {
+    await trims.load(true);
     await trims.clamp(end.nextOffset, async (from, to) => {
       await vfs.rename(from, to);
       await vfs.syncDirectory(place.directory);
@@ -96,6 +97,7 @@ export async function openShardForWriting(
       epochStart: end.nextOffset,
       logStart: analysis.logStart,
       holes,
+      hasTrims,
       clean: analysis.fromCleanMark ? end : undefined,
     },
     // A loss that was accepted is noted with an epoch of its own.

@@ -122,7 +122,7 @@ async function openReadOnly(
   return {
     // Somebody else may write it at any time.
     trimOf: async (key) => {
-      await trims.load();
+      await trims.refresh();
       return trims.trimOf(key);
     },
     shard: new ReadOnlyShard(id, publication, analysis.synced.nextOffset, reason),

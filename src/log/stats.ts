@@ -101,7 +101,7 @@ export interface LogStats {
   readonly total: StatsCounts;
   /** By shard. */
   readonly shards: readonly ShardStats[];
-  /** By consumer and shard. */
+  /** By consumer and shard: those that were used in this program. Of a log opened with `readOnly` the ends are those looked at last. */
   readonly consumers: readonly ConsumerStats[];
 }
 

@@ -138,7 +138,7 @@ export class WorkerProducer implements Producer {
     this.#assertOpen();
     const isWritable = (): boolean => {
       for (const producer of this.#producers) producer.assertOpen();
-      return this.#memory.hasFree;
+      return this.#memory.hasFree && !this.#producers.some(({ isPaused }) => isPaused);
     };
     if (isWritable()) return;
     // Half-full slabs of other shards may be all there is.

@@ -77,6 +77,7 @@ export class ShardProducer {
     if (writer.count === 0) {
       // Looked at once for each batch.
       this.assertOpen();
+      if (this.#claims.isPaused) throw this.#diskFull();
       needed += HEADER_BYTES;
       if (needed > slabBytes) throw this.#tooLarge(needed);
       if (this.#slab >= 0 && this.#sealed + needed > slabBytes) this.publish();
@@ -108,6 +109,7 @@ export class ShardProducer {
   /** Takes a finished batch and answers the number of its first record, or takes nothing. */
   appendBatch(blob: Uint8Array): number | typeof BACKPRESSURE {
     this.assertOpen();
+    if (this.#claims.isPaused) throw this.#diskFull();
     const { stride, slabBytes, flushBytes } = this.#settings;
     const offsets = validateBlob(blob);
     if (hasProducer(blob, 0)) throw producedError(this.id);
@@ -193,6 +195,11 @@ export class ShardProducer {
     return this.#slab >= 0 || this.#memory.hasFree;
   }
 
+  /** The disk is nearly full: nothing is taken for the moment. */
+  get isPaused(): boolean {
+    return this.#claims.isPaused;
+  }
+
   /** Throws the reason where nothing is taken any more. */
   assertOpen(): void {
     if (this.#memory.isLockedOut) throw this.#lockedOut();
@@ -260,6 +267,15 @@ export class ShardProducer {
     return new LogError(this.#memory.isInvalid ? "BATCH_INVALID" : "CLOSED", `Cannot use the producer: ${why}`, {
       shard: this.id,
     });
+  }
+
+  #diskFull(): LogError {
+    return new LogError(
+      "DISK_FULL",
+      `Cannot append to shard ${this.id}: the log's disk has fewer free bytes than minFreeBytes asks for; free some space, appending ` +
+        "goes on by itself then",
+      { shard: this.id },
+    );
   }
 
   #tooLarge(bytes: number): LogError {

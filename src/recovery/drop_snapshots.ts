@@ -14,7 +14,8 @@ export async function dropSnapshots(vfs: Vfs, directory: string, intent: RepairI
   const changed = rebuilt.map(({ base }) => base);
   if (cut !== null) changed.push(cut.base);
   // Which offsets a file had that is renamed, its name does not say.
-  const first = moves.length > 0 ? 0 : Math.min(...changed);
+  const movesLog = moves.some(([from]) => from.endsWith(".log"));
+  const first = movesLog ? 0 : Math.min(...changed);
   for (const base of snapshotBases(await vfs.list(directory), false)) {
     if (base > first) await removeIfThere(vfs, snapshotPath(directory, base));
   }

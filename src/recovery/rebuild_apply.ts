@@ -118,7 +118,7 @@ async function finishIndex(vfs: Vfs, directory: string, end: End, isFinished: bo
 export async function writeFacts(
   vfs: Vfs,
   place: PlanPlace,
-  { epoch, epochStart, logStart, holes }: NonNullable<RepairIntent["facts"]>,
+  { epoch, epochStart, logStart, holes, hasTrims }: NonNullable<RepairIntent["facts"]>,
   ends: ReadonlyMap<number, End>,
 ): Promise<void> {
   const { directory } = place;
@@ -136,7 +136,7 @@ export async function writeFacts(
   const end = last === undefined
     ? emptyEnd(logStart)
     : ends.get(last) ?? await withIndex(vfs, place, (await endOfSegment(vfs, directory, last))!, holes);
-  await rewriteState(vfs, place, { epoch, epochStart, logStart, holes, clean: end });
+  await rewriteState(vfs, place, { epoch, epochStart, logStart, holes, hasTrims, clean: end });
   await rewriteAnchor(vfs, place, epoch, place.instance, end, end);
 }
 

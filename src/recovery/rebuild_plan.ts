@@ -6,7 +6,7 @@
  */
 import { ANCHOR_NAME, anchorIdentity } from "../anchor/anchor.ts";
 import { epochStartIn, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { readTrims, TRIMS_NAME } from "../anchor/trims_file.ts";
+import { readTrims, TRIMS_MISSING, TRIMS_NAME } from "../anchor/trims_file.ts";
 import { indexPath, logPath, quarantinePath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
 import { analyse } from "./analyse.ts";
@@ -61,6 +61,7 @@ class Planner {
   #epoch = 0;
   /** State and anchor have to say something new. */
   #factsChange = false;
+  #hasTrims = false;
 
   constructor(tools: PlanTools, place: PlanPlace, inventory: Inventory, names: Set<string>) {
     this.#vfs = tools.vfs;
@@ -121,6 +122,7 @@ class Planner {
       epochStart: epochStartIn(state, epoch),
       logStart: this.#logStart,
       holes: state?.holes ?? false,
+      hasTrims: this.#hasTrims,
     };
     return {
       place: this.#place,
@@ -210,12 +212,21 @@ class Planner {
   }
 
   async #checkTrims(): Promise<void> {
+    const file = `${this.#place.directory}/${TRIMS_NAME}`;
     const found = await readTrims(this.#vfs, this.#place.directory, this.#place);
-    if (typeof found !== "string") return;
+    this.#hasTrims = typeof found === "object";
+    if (this.#hasTrims || (found === undefined && !this.#inventory.state?.hasTrims)) return;
+    // The state must not say any more that there is one.
+    this.#factsChange = true;
+    if (typeof found !== "string") {
+      const remedy =
+        "what was trimmed of users is seen again; to keep it hidden, put the file of a backup there instead";
+      return this.#find({ action: "rewrite", file, what: TRIMS_MISSING, remedy });
+    }
     const keptAside = this.#freeName(TRIMS_NAME);
     this.#moves.push([TRIMS_NAME, nameOf(keptAside)!]);
     const remedy = "it is set aside: what was trimmed of users is seen again";
-    this.#find({ action: "setAside", file: `${this.#place.directory}/${TRIMS_NAME}`, what: found, remedy, keptAside });
+    this.#find({ action: "setAside", file, what: found, remedy, keptAside });
   }
 
   async #checkSlots(name: string): Promise<void> {

@@ -161,6 +161,7 @@ async function writeState(vfs: Vfs, inventory: Inventory, analysis: Analysis, lo
       : { epoch: analysis.epoch + 1, epochStart: analysis.end.nextOffset }),
     logStart: analysis.logStart,
     holes: state?.holes ?? false,
+    hasTrims: state?.hasTrims ?? false,
     clean: undefined,
   };
   const file = await SlotFile.open(vfs, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));

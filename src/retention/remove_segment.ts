@@ -11,12 +11,15 @@ import { type Vfs, VfsError } from "../vfs.ts";
  * through a gigabyte because only the index is gone. The directory need not be synced: what a power loss brings back lies below the log
  * start, and is removed again at the next opening.
  *
+ * @param onRemoved Called once the `.log` that was there is gone.
  * @throws {VfsError} where the system refuses. What is gone already is no failure.
  */
-export async function removeSegment(vfs: Vfs, directory: string, base: number): Promise<void> {
-  for (const path of [logPath(directory, base), indexPath(directory, base)]) {
+export async function removeSegment(vfs: Vfs, directory: string, base: number, onRemoved: () => void): Promise<void> {
+  const log = logPath(directory, base);
+  for (const path of [log, indexPath(directory, base)]) {
     try {
       await vfs.remove(path);
+      if (path === log) onRemoved();
     } catch (error) {
       if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
     }

@@ -24,6 +24,13 @@ export interface KeptShard {
   readonly end: End;
   /** Moves the log start up, durably. */
   moveStart(offset: number): Promise<void>;
+  /**
+   * What segments in front of `base` say of producers must be kept elsewhere, durably. Answers the end of the offsets that have to be synced
+   * for that before they are removed.
+   */
+  keepProducers(base: number): Promise<number>;
+  /** A segment is one no more. */
+  dropped(): void;
   /** Files of it were removed. */
   entriesChanged(): void;
 }
@@ -38,6 +45,8 @@ export class SegmentKeeper {
   readonly #facts: SegmentFacts;
   /** Segments that `beforeDrop` has seen and that are not removed yet. */
   readonly #seen = new Set<number>();
+  /** Found below the log start at the opening: they counted as gone already. */
+  readonly #leftovers = new Set<number>();
   #timer: TimerHandle = undefined;
   #isRunning = false;
   #isWanted = false;
@@ -77,6 +86,7 @@ export class SegmentKeeper {
    * @param dropped Segments below the log start of which there still are files.
    */
   async opened(dropped: readonly number[]): Promise<void> {
+    for (const base of dropped) this.#leftovers.add(base);
     if (dropped.length > 0) await this.#clear(dropped);
     if (this.#hasLimits) this.check();
   }
@@ -211,6 +221,11 @@ export class SegmentKeeper {
     }
     const last = released[released.length - 1];
     if (last === undefined || this.#isStopped) return;
+    if (await this.#shard.keepProducers(last.nextOffset) > this.#shard.synced) {
+      // Nobody is made to sync for it: a later check finds that done.
+      this.#isPostponed = true;
+      return;
+    }
     await this.#shard.moveStart(last.nextOffset);
     for (const segment of released) await this.#remove(segment);
   }
@@ -232,12 +247,15 @@ export class SegmentKeeper {
   /** Removes the files of a segment below the log start. Where the system refuses they stay until the next check. */
   async #remove(segment: DroppedSegment): Promise<void> {
     if (this.#isStopped) return;
-    const removal = removeSegment(this.#vfs, this.#directory, segment.baseOffset);
+    const { baseOffset } = segment;
+    const removal = removeSegment(this.#vfs, this.#directory, baseOffset, () => {
+      if (!this.#leftovers.delete(baseOffset)) this.#shard.dropped();
+    });
     this.#removing = removal.catch(() => {});
     try {
       await removal;
-      this.#seen.delete(segment.baseOffset);
-      this.#facts.forget(segment.baseOffset);
+      this.#seen.delete(baseOffset);
+      this.#facts.forget(baseOffset);
     } catch (error) {
       this.#postpone(error, segment);
     }

@@ -99,7 +99,8 @@ export class SpaceGuard {
   #judge(free: number): void {
     const left = free - this.#budget.used;
     const isFull = left < this.#minFreeBytes;
-    if (isFull !== this.#isRefusing) {
+    // Again while it lasts: a shard may have got producers in other threads meanwhile.
+    if (isFull || this.#isRefusing) {
       this.#isRefusing = isFull;
       for (const shard of this.#shards) shard.refuse(isFull ? this.#error(shard.id, left) : undefined);
     }

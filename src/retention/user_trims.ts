@@ -3,17 +3,22 @@
  *
  * @module
  */
+import { readSlotFile } from "../anchor/slot_file.ts";
+import { readState, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import {
   encodeTrims,
   keyText,
   markBytes,
   MAX_TRIMS_BYTES,
   readTrims,
+  readTrimsHeader,
   TRIMS_ASIDE_NAME,
   TRIMS_HEADER_BYTES,
+  TRIMS_MISSING,
   TRIMS_NAME,
   type TrimsIdentity,
 } from "../anchor/trims_file.ts";
+import { equalBytes } from "../bytes.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 
@@ -33,6 +38,8 @@ export class UserTrims {
   #marks = new Map<string, number>();
   #generation = 0;
   #fault: LogError | undefined = undefined;
+  /** Of the file that the marks are from; only where somebody else writes it. */
+  #header: Uint8Array | undefined = undefined;
   /** Marks that go with the next file. */
   #batch: Batch | undefined = undefined;
   #last: Promise<void> = Promise.resolve();
@@ -47,23 +54,48 @@ export class UserTrims {
     return this.#marks.size === 0 && this.#fault === undefined;
   }
 
-  /** Reads the file. A damaged one is told by whoever asks for a mark: nobody takes it for none. */
-  async load(): Promise<void> {
+  /**
+   * Reads the file. A damaged one is told by whoever asks for a mark: nobody takes it for none.
+   *
+   * @param isExpected The state says that there is one.
+   */
+  async load(isExpected: boolean): Promise<void> {
     const { shard } = this.#identity;
-    const found = await readTrims(this.#vfs, this.#directory, this.#identity);
+    const found = await readTrims(this.#vfs, this.#directory, this.#identity) ??
+      (isExpected ? TRIMS_MISSING : undefined);
     this.#fault = undefined;
     if (typeof found === "string") {
       const file = `${this.#directory}/${TRIMS_NAME}`;
       this.#fault = new LogError(
         "CORRUPT_FILE",
         `Cannot tell which records of a user are trimmed in shard ${shard}: ${file} is damaged: ${found}; restore it, or let ` +
-          "bimiplog repair set it aside, which shows what was trimmed again",
+          "bimiplog repair go on without it, which shows what was trimmed again",
         { shard, file },
       );
       return;
     }
     this.#marks = found?.marks ?? new Map();
     this.#generation = found?.generation ?? 0;
+  }
+
+  /** Reads the file again where somebody else has written it since; looks at its first bytes only where nobody has. */
+  async refresh(): Promise<void> {
+    let header = await readTrimsHeader(this.#vfs, this.#directory);
+    // The state is asked first: the file was there before it said so.
+    const isExpected = header === undefined && await this.#isNoted();
+    if (isExpected) header = await readTrimsHeader(this.#vfs, this.#directory);
+    const isMissing = isExpected && header === undefined;
+    if (!isMissing && this.#fault === undefined && equalHeaders(header, this.#header)) return;
+    // Not kept before the file is read: whoever fails here reads again.
+    this.#header = undefined;
+    await this.load(isExpected);
+    if (this.#fault === undefined) this.#header = header;
+  }
+
+  async #isNoted(): Promise<boolean> {
+    const { logId, shard } = this.#identity;
+    const slot = await readSlotFile(this.#vfs, `${this.#directory}/${STATE_NAME}`, stateIdentity(logId, shard));
+    return slot !== undefined && readState(slot).hasTrims;
   }
 
   /**
@@ -151,4 +183,8 @@ export class UserTrims {
       await file.close();
     }
   }
+}
+
+function equalHeaders(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && equalBytes(a, b));
 }

@@ -75,6 +75,12 @@ export class ShardSharing {
     this.#context.progressed();
   }
 
+  /** Producers take nothing for the moment, or take records again. */
+  pause(isPaused: boolean): void {
+    this.claims.isPaused = isPaused;
+    this.#context.progressed();
+  }
+
   /** Nobody claims any more; resolves once everything claimed is there to be written. */
   close(): Promise<void> {
     this.claims.close();

@@ -27,6 +27,8 @@ export interface ShardStateOptions {
 export class ShardState {
   /** Offsets below it are gone for good; durably so. */
   logStart: number;
+  /** There is a file `trims`. */
+  #hasTrims: boolean;
   /** `undefined` before this opening begins to write. */
   file: SlotFile | undefined = undefined;
   readonly #options: ShardStateOptions;
@@ -36,6 +38,7 @@ export class ShardState {
   constructor(options: ShardStateOptions) {
     this.#options = options;
     this.logStart = options.state.logStart;
+    this.#hasTrims = options.state.hasTrims;
   }
 
   /** @throws {LogError} `LOCKED` where another writer came since the shard was looked at. */
@@ -50,6 +53,13 @@ export class ShardState {
     await this.#startSynced;
     await this.#write(this.logStart, clean);
     await this.file!.sync();
+  }
+
+  /** A file `trims` is there, durably: from now on one that is missing was removed by somebody. */
+  async noteTrims(): Promise<void> {
+    if (this.#hasTrims) return;
+    this.#hasTrims = true;
+    await this.save(undefined);
   }
 
   /**
@@ -81,6 +91,6 @@ export class ShardState {
 
   async #write(logStart: number, clean: End | undefined): Promise<void> {
     const { epoch, state } = this.#options;
-    await this.file!.write(epoch, (slot) => fillState(slot, { ...state, logStart, clean }));
+    await this.file!.write(epoch, (slot) => fillState(slot, { ...state, logStart, hasTrims: this.#hasTrims, clean }));
   }
 }

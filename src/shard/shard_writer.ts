@@ -248,9 +248,9 @@ export class ShardWriter implements Shard, Flushable {
     this.#barrier = this.#refusal ?? error;
     this.#buffer.lane.close(this.#triggers);
     this.#room.pause(error !== undefined);
+    this.#waiting.sharing?.pause(error !== undefined);
   }
 
-  /** Makes sure that what fills the buffer is on its way. */
   #nudge(): void {
     if (!this.#loop.isRunning) this.requestFlush();
     if (this.#room.isLogFull) this.#context.overBudget();

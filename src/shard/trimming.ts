@@ -4,9 +4,12 @@
  * @module
  */
 import type { End } from "../anchor/end.ts";
-import type { LogError } from "../errors.ts";
+import { asLogError, LogError } from "../errors.ts";
+import type { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { Rung } from "../options.ts";
+import { listBases } from "../recovery/inventory.ts";
 import { SegmentKeeper } from "../retention/segment_keeper.ts";
+import { firstKept } from "../segment/log_start.ts";
 import type { CommitLoop } from "./commit_loop.ts";
 import type { UserTrims } from "../retention/user_trims.ts";
 import type { Committer } from "./committer.ts";
@@ -20,6 +23,7 @@ export interface TrimmedShard {
   readonly written: number;
   readonly synced: number;
   readonly end: End;
+  readonly producers: ShardProducers;
   /** Why nothing may be begun any more; `undefined` while the shard works. */
   readonly refusal: LogError | undefined;
   /** The state could not be written or synced. */
@@ -61,6 +65,13 @@ export class Trimming {
         return shard.end;
       },
       moveStart: (offset) => this.moveStart(offset),
+      keepProducers: async (base) => {
+        const end = await shard.producers.keep(base, shard);
+        // What an earlier opening has written becomes durable with the first step of this one.
+        if (end > shard.synced) await this.#between(() => committer.begin());
+        return end;
+      },
+      dropped: () => void committer.telemetry.segments--,
       entriesChanged: () => committer.entriesChanged(),
     }, retention);
   }
@@ -70,6 +81,7 @@ export class Trimming {
     const shard = this.#shard;
     await this.#reached(offset, shard.earliest);
     if (offset > shard.earliest) {
+      await this.#keepProducers(offset);
       await this.moveStart(offset);
       await this.keeper.startMoved();
     }
@@ -96,6 +108,7 @@ export class Trimming {
           return;
         }
         await committer.syncDirectory();
+        await committer.state.noteTrims();
       });
       if (refused !== undefined) throw refused;
     });
@@ -114,6 +127,23 @@ export class Trimming {
     if (offset <= known) return;
     if (offset > shard.written) shard.requestFlush();
     await shard.acknowledged(offset - 1, "disk");
+  }
+
+  /** What the segments in front of `offset` say of producers is kept. Where they are damaged nobody can, and they go nevertheless. */
+  async #keepProducers(offset: number): Promise<void> {
+    const shard = this.#shard;
+    const { vfs, directory } = this.#committer.place;
+    try {
+      const bases = await listBases(vfs, directory);
+      const first = firstKept(bases, offset);
+      if (first === 0) return;
+      const end = await shard.producers.keep(bases[first], shard);
+      if (end > shard.synced) await shard.acknowledged(end - 1, "disk");
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === "CORRUPT_BATCH")) {
+        throw asLogError(error, `trim shard ${shard.id}`);
+      }
+    }
   }
 
   /** Moves the log start up to `offset`, durably. Everything in front of it is synced already. */

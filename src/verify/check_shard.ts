@@ -5,12 +5,14 @@
  */
 import { ANCHOR_NAME } from "../anchor/anchor.ts";
 import { STATE_NAME } from "../anchor/state.ts";
-import { readTrims, TRIMS_NAME } from "../anchor/trims_file.ts";
+import { readTrims, TRIMS_MISSING, TRIMS_NAME } from "../anchor/trims_file.ts";
 import type { Codecs } from "../batch/codecs.ts";
 import { scanRules } from "../recovery/scan.ts";
 import { findBatch } from "../segment/search.ts";
 import { logPath } from "../segment/names.ts";
-import type { Vfs } from "../vfs.ts";
+import { isGone } from "../read/retained.ts";
+import type { Vfs, VfsFile } from "../vfs.ts";
+import { besideDrops } from "./beside_drops.ts";
 import { checkUserTables } from "./check_user_tables.ts";
 import { checkSegment } from "./check_segment.ts";
 import type { Observer, Totals } from "./finding.ts";
@@ -59,18 +61,25 @@ export async function checkShard(tools: ShardTools, survey: Survey): Promise<voi
     const isLast = i === segments.length - 1;
     const published = limit === undefined || base < limit.segment ? bytes : base === limit.segment ? limit.position : 0;
     const isFollowed = !isLast && await holdsBatch(tools.vfs, survey, i + 1);
-    const result = await checkSegment({
-      ...tools,
-      place: survey.place,
-      rules,
-      base,
-      bytes,
-      indexedBytes: published,
-      lastOffset: (isLast ? limit?.nextOffset ?? required : segments[i + 1].base) - 1,
-      shardEnd: unknownEnd(segments[segments.length - 1].base),
-      sealedAt: !isLast && (limit === undefined || base < limit.segment) ? segments[i + 1].base : undefined,
-      isTail: (offset, followed) => isUnpublished(offset) || (offset >= required && !followed && !isFollowed),
-    }, epoch);
+    const result = await besideDrops(tools.vfs, tools.observer, survey, i, (observer) =>
+      checkSegment({
+        ...tools,
+        observer,
+        place: survey.place,
+        rules,
+        base,
+        bytes,
+        indexedBytes: published,
+        lastOffset: (isLast ? limit?.nextOffset ?? required : segments[i + 1].base) - 1,
+        shardEnd: unknownEnd(segments[segments.length - 1].base),
+        sealedAt: !isLast && (limit === undefined || base < limit.segment) ? segments[i + 1].base : undefined,
+        isTail: (offset, followed) => isUnpublished(offset) || (offset >= required && !followed && !isFollowed),
+      }, epoch));
+    if (result === undefined) {
+      // It was dropped meanwhile, and so were those in front of it.
+      next = segments[i + 1].base;
+      continue;
+    }
     epoch = result.epoch;
     next = result.nextOffset;
     end = { file, position: bytes };
@@ -84,7 +93,13 @@ export async function checkShard(tools: ShardTools, survey: Survey): Promise<voi
 /** True where one of the segments from `first` on holds an intact batch. */
 async function holdsBatch(vfs: Vfs, { segments, place }: Survey, first: number): Promise<boolean> {
   for (const { base, bytes } of segments.slice(first)) {
-    const file = await vfs.open(logPath(place.directory, base), "read");
+    let file: VfsFile;
+    try {
+      file = await vfs.open(logPath(place.directory, base), "read");
+    } catch (error) {
+      if (isGone(error)) continue;
+      throw error;
+    }
     try {
       if (await findBatch(file, 0, bytes, base, Number.MAX_SAFE_INTEGER) !== undefined) return true;
     } finally {
@@ -109,9 +124,9 @@ function checkSlotFiles(observer: Observer, { place, anchorSlots, stateSlots, se
   }
 }
 
-async function checkTrims({ vfs, observer }: ShardTools, { place }: Survey): Promise<void> {
+async function checkTrims({ vfs, observer }: ShardTools, { place, state }: Survey): Promise<void> {
   const { directory, shard } = place;
-  const found = await readTrims(vfs, directory, place);
+  const found = await readTrims(vfs, directory, place) ?? (state?.hasTrims ? TRIMS_MISSING : undefined);
   if (typeof found !== "string") return;
   observer.damage({ shard, file: `${directory}/${TRIMS_NAME}`, position: 0, range: undefined, what: found });
 }

@@ -13,6 +13,7 @@ import {
 } from "../anchor/anchor.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { MAX_LOOKS } from "../read/retained.ts";
 import { listBases, type SegmentFile, sizeOf } from "../recovery/inventory.ts";
 import { firstKept } from "../segment/log_start.ts";
 import { logPath } from "../segment/names.ts";
@@ -50,20 +51,29 @@ export interface Survey {
  * state comes after the names, too: of what is dropped meanwhile it says so.
  */
 export async function surveyShard(vfs: Vfs, clock: Clock, place: SurveyPlace): Promise<Survey> {
+  for (let left = MAX_LOOKS;; left--) {
+    const survey = await surveyOnce(vfs, clock, place);
+    // Where a segment was dropped at this moment, the state that was read before does not say so.
+    if (survey.isWhole || left === 1) return survey;
+  }
+}
+
+async function surveyOnce(vfs: Vfs, clock: Clock, place: SurveyPlace): Promise<Survey & { readonly isWhole: boolean }> {
   const { directory, logId, shard } = place;
   const anchorSlots = await surveySlots(vfs, clock, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   const bases = await listBases(vfs, directory);
   const stateSlots = await surveySlots(vfs, clock, `${directory}/${STATE_NAME}`, stateIdentity(logId, shard));
   const logStart = stateSlots.newest === undefined ? 0 : readState(stateSlots.newest).logStart;
   const segments: SegmentFile[] = [];
-  for (const base of bases.slice(firstKept(bases, logStart))) {
+  const kept = bases.slice(firstKept(bases, logStart));
+  for (const base of kept) {
     const bytes = await sizeOf(vfs, logPath(directory, base));
-    // A segment that is dropped at this moment is none any more.
     if (bytes !== undefined) segments.push({ base, bytes });
   }
   const anchor = anchorSlots.newest === undefined ? undefined : readAnchor(anchorSlots.newest);
   const state = stateSlots.newest === undefined ? undefined : readState(stateSlots.newest);
-  return { place, anchorSlots, stateSlots, anchor, state, segments, ...boundsOf(place, anchor, state) };
+  const isWhole = segments.length === kept.length;
+  return { place, anchorSlots, stateSlots, anchor, state, segments, isWhole, ...boundsOf(place, anchor, state) };
 }
 
 function boundsOf(

@@ -139,6 +139,7 @@ describe("a state", () => {
     epochStart: fc.option(fc.maxSafeNat(), { nil: undefined }),
     logStart: fc.maxSafeNat(),
     holes: fc.boolean(),
+    hasTrims: fc.boolean(),
     clean: fc.option(end, { nil: undefined }),
   }, PLAIN);
 
@@ -147,7 +148,11 @@ describe("a state", () => {
       const slot = slotWith(state.epoch, 1, (bytes) => fillState(bytes, state));
       const expected = new Uint8Array(SLOT_BYTES);
       const view = new DataView(expected.buffer);
-      view.setUint32(40, (state.clean ? 1 : 0) + (state.holes ? 2 : 0) + (state.epochStart === undefined ? 0 : 4));
+      view.setUint32(
+        40,
+        (state.clean ? 1 : 0) + (state.holes ? 2 : 0) + (state.epochStart === undefined ? 0 : 4) +
+          (state.hasTrims ? 8 : 0),
+      );
       view.setBigInt64(120, BigInt(state.epochStart ?? 0));
       view.setBigInt64(48, BigInt(state.logStart));
       if (state.clean) expected.set(documentedEnd(state.clean), 56);

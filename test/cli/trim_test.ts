@@ -1,6 +1,6 @@
 /** `bimiplog trim`: says what would go, and drops it only with --yes. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, utimesSync } from "node:fs";
 import { describe, it } from "node:test";
 import { openLog } from "../../mod.ts";
 import { collect, namesIn } from "../helpers.ts";
@@ -43,6 +43,26 @@ describe("trim", () => {
     assert.equal((await run(["trim", directory, "--max-records", "6", "--yes"])).code, 0);
     assert.ok((await starts(directory))[0] > Number(before));
     assert.match((await run(["trim", directory, "--max-records", "6"])).stdout, /nothing to drop/);
+  });
+
+  it("drops what is too old", async () => {
+    const directory = temporaryLog();
+    const bases = await writeLog(directory);
+    assert.match((await run(["trim", directory, "--max-age", "1h", "--yes"])).stdout, /nothing to drop/);
+    // Files that look older than their records: the older of the two times counts.
+    const old = new Date(Date.now() - 3 * 3_600_000);
+    for (const base of [bases[0], bases[1], bases[3]]) {
+      utimesSync(`${directory}/events-0/${String(base).padStart(20, "0")}.log`, old, old);
+    }
+    const { stdout } = await run(["trim", directory, "--max-age", "2h", "--yes", "--json"]);
+    const { before, segments } = JSON.parse(stdout);
+    assert.deepEqual([before, segments], [bases[2], 2]);
+    assert.equal((await starts(directory))[0], bases[2]);
+    for (const bad of ["1", "0s", "5 m", "1w", ""]) {
+      const { code, stderr } = await run(["trim", directory, "--max-age", bad]);
+      assert.equal(code, 2, bad);
+      assert.match(stderr, /--max-age/);
+    }
   });
 
   it("says what is wrong with the words, and makes no log", async () => {

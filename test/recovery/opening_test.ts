@@ -55,7 +55,10 @@ function inventoryOf(vfs: MemoryVfs): ReturnType<typeof takeInventory> {
 
 async function writeState(vfs: MemoryVfs, clean: End | undefined, holes = false, epoch = 1): Promise<void> {
   const file = await SlotFile.open(vfs, `${DIRECTORY}/state`, stateIdentity(LOG_ID, 0));
-  await file.write(epoch, (slot) => fillState(slot, { epoch, epochStart: undefined, logStart: 20, holes, clean }));
+  await file.write(
+    epoch,
+    (slot) => fillState(slot, { epoch, epochStart: undefined, logStart: 20, holes, hasTrims: false, clean }),
+  );
   await file.close();
 }
 
@@ -273,7 +276,15 @@ describe("repair of a shard with holes", () => {
     const file = await SlotFile.open(vfs, shardFile(0, "state"), stateIdentity(logId, 0));
     await file.write(
       2,
-      (slot) => fillState(slot, { epoch: 2, epochStart: undefined, logStart: 0, holes: true, clean: undefined }),
+      (slot) =>
+        fillState(slot, {
+          epoch: 2,
+          epochStart: undefined,
+          logStart: 0,
+          holes: true,
+          hasTrims: false,
+          clean: undefined,
+        }),
     );
     await file.close();
     const { position } = batchAt(vfs, 25);

@@ -67,7 +67,7 @@ describe("the note of a repair", () => {
       moves: [["gone", "b"], ["b", "c"], ["c", "d"]],
       rebuilt: [{ base: 7, aside: null }],
       indexes: [7],
-      facts: { epoch: 5, epochStart: undefined, logStart: 30, holes: false },
+      facts: { epoch: 5, epochStart: undefined, logStart: 30, holes: false, hasTrims: false },
     };
     await writeIntent(vfs, DIRECTORY, intent);
     await carryOut(vfs, PLACE, intent);
@@ -88,7 +88,7 @@ describe("the note of a repair", () => {
     const intent: RepairIntent = {
       ...NOTHING,
       indexes: [0],
-      facts: { epoch: 1, epochStart: undefined, logStart: 0, holes: false },
+      facts: { epoch: 1, epochStart: undefined, logStart: 0, holes: false, hasTrims: false },
     };
     await writeIntent(vfs, DIRECTORY, intent);
     vfs.plan({
@@ -127,7 +127,7 @@ describe("a segment that is written anew", () => {
       findings: [],
       drafts: [draft],
       copies: [],
-      intent: { ...NOTHING, facts: { epoch: 1, epochStart: undefined, logStart: 0, holes: false } },
+      intent: { ...NOTHING, facts: { epoch: 1, epochStart: undefined, logStart: 0, holes: false, hasTrims: false } },
     };
     await assert.rejects(prepare(vfs, plan), hasCode("IO", /bytes 0 to 61: the file ends at 50/));
     assert.ok(!names(vfs).includes("repair"));

@@ -62,6 +62,7 @@ export async function crash(sim: Simulation, kind: CrashKind = drawCrash(sim)): 
 async function endLife(sim: Simulation, closed: boolean): Promise<void> {
   await sim.result(Promise.all(sim.pending), "a call that was not waited for");
   sim.pending = [];
+  sim.consumer = undefined;
   for (const companion of sim.companions.splice(0)) await companion.end(closed);
   sim.life++;
   sim.log = undefined;

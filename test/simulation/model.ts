@@ -1,6 +1,7 @@
 /** What a shard must hold, known from what was appended, acknowledged and survived. */
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import type { CrashKind } from "../../adapters/memory.ts";
+import { Consumed } from "./consuming.ts";
 import type { Produced } from "./producing.ts";
 import { difference, type Expected } from "./records.ts";
 import { ensure } from "./violation.ts";
@@ -22,6 +23,8 @@ export class ShardModel {
   longest = 0;
   /** What producers have appended, by id; after a crash only what survived. */
   readonly produced: Map<number, Produced[]> = new Map();
+  /** What is known of the consumer's place in it. */
+  readonly consumed: Consumed = new Consumed();
   /** What stood at an offset before it was lost, and taken by another record. */
   readonly #before = new Map<number, Expected[]>();
 
@@ -136,6 +139,7 @@ export class ShardModel {
     });
     const lost = this.history.length - end;
     this.forget(end);
+    this.consumed.recover(end, crash);
     return lost;
   }
 

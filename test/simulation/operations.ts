@@ -2,6 +2,7 @@
 import { LogError } from "../../src/errors.ts";
 import type { Rung } from "../../src/options.ts";
 import { BACKPRESSURE, type Shard } from "../../src/shard/shard_types.ts";
+import { consume } from "./consuming.ts";
 import { produce } from "./producing.ts";
 import { type Made, pack } from "./records.ts";
 import { follow, openBeside, readByTime, readMerged, readRange, readSelected, readUser } from "./reading.ts";
@@ -152,7 +153,8 @@ function advance(sim: Simulation): void {
 const OPERATIONS: readonly (readonly [weight: number, name: string, run: Operation])[] = [
   [30, "tryAppend", tryAppend],
   [8, "tryAppendBatch", tryAppendBatch],
-  [5, "produce", produce],
+  [7, "produce", produce],
+  [3, "consume", consume],
   [10, "append", append],
   [9, "flush", flush],
   [4, "flushAll", flushAll],
@@ -172,6 +174,7 @@ const OPERATIONS: readonly (readonly [weight: number, name: string, run: Operati
 /** They compare more than a disk that does not keep its word can promise. */
 const HONEST_ONLY: readonly string[] = [
   "produce",
+  "consume",
   "readMerged",
   "readSelected",
   "readUser",

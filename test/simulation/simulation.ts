@@ -10,10 +10,12 @@ import {
   simulatedClock,
 } from "../../adapters/memory.ts";
 import { noCodecs } from "../../src/batch/codecs.ts";
+import type { Consumer } from "../../src/consumers/types.ts";
 import { LogError } from "../../src/errors.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
 import { openWith } from "../../src/log/open.ts";
 import type { Engine, OpenOptions } from "../../src/options.ts";
+import type { GapEvent } from "../../src/read/shard_batches.ts";
 import type { ReadOptions } from "../../src/read/read_options.ts";
 import type { LogRecord } from "../../src/read/stored_record.ts";
 import type { Shard } from "../../src/shard/shard_types.ts";
@@ -87,6 +89,10 @@ export class Simulation {
   /** Calls that were not waited for. */
   pending: Promise<unknown>[] = [];
   companions: Companion[] = [];
+  /** The consumer of this life, once there is one. */
+  consumer: Consumer | undefined = undefined;
+  /** Told what its loop cannot deliver any more. */
+  onConsumerGap: (gap: GapEvent) => void = () => {};
   /** A record that may be taken at any moment, of which nobody is told. One at a time. */
   waiting: Waiting | undefined = undefined;
   operations = 0;
@@ -116,6 +122,7 @@ export class Simulation {
     this.crashed = undefined;
     this.pending = [];
     this.companions = [];
+    this.consumer = undefined;
     this.waiting = undefined;
     this.#faults = noFaults();
     this.crashAt(Infinity);
