@@ -36,3 +36,8 @@ export async function besideDrops<T>(view: ShardView, look: () => Promise<T>): P
     }
   }
 }
+
+/** True where what was to be read was dropped from the front of the log, before or while it was read. */
+export function isOutOfRange(error: unknown): boolean {
+  return error instanceof LogError && error.code === "OFFSET_OUT_OF_RANGE";
+}

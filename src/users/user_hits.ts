@@ -4,6 +4,7 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
+import { isOutOfRange } from "../read/retained.ts";
 import { ShardCursor } from "../read/shard_cursor.ts";
 import { type LogRecord, StoredRecord } from "../read/stored_record.ts";
 import type { PostingChunk } from "./table_file.ts";
@@ -156,9 +157,26 @@ export class UserHits {
     for (const other of pieces) yield* this.#inPiece(other, reverse, listings - 1);
   }
 
+  /** What is dropped from the front of the log meanwhile need not be found. */
   async *#scanForward({ first, next }: TableRange): AsyncGenerator<Hits> {
+    const { publication } = this.#tables.view;
+    for (let from = first; from < next;) {
+      try {
+        for await (const hits of this.#scanKept({ first: from, next })) {
+          yield hits;
+          from = hits.offsets[hits.offsets.length - 1] + 1;
+        }
+        return;
+      } catch (error) {
+        if (!isOutOfRange(error) || publication.earliest <= from) throw error;
+        from = publication.earliest;
+      }
+    }
+  }
+
+  async *#scanKept({ first, next }: TableRange): AsyncGenerator<Hits> {
     const { view } = this.#tables;
-    const cursor = new ShardCursor(view, { from: first, codecs: this.#codecs, onGap: undefined });
+    const cursor = new ShardCursor(view, { from: first, floats: true, codecs: this.#codecs, onGap: undefined });
     try {
       let records: LogRecord[] = [];
       let stop = first + FORWARD_SCAN;
