@@ -43,16 +43,19 @@ export class KeyHasher {
       b = Math.imul(b ^ bytes[at], B);
       b = (b << 13) | (b >>> 19);
     }
-    a = mixed((a + b) | 0);
-    b = mixed((b + a) | 0);
-    this.high = mixed((a + b) | 0) >>> 0;
+    // MurmurHash3's finalizer three times, written out: every bit of the input moves every bit of the answer.
+    a = (a + b) | 0;
+    a = Math.imul(a ^ (a >>> 16), 0x85ebca6b);
+    a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+    a ^= a >>> 16;
+    b = (b + a) | 0;
+    b = Math.imul(b ^ (b >>> 16), 0x85ebca6b);
+    b = Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
+    b ^= b >>> 16;
+    a = (a + b) | 0;
+    a = Math.imul(a ^ (a >>> 16), 0x85ebca6b);
+    a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+    this.high = (a ^ (a >>> 16)) >>> 0;
     this.low = b >>> 0;
   }
-}
-
-/** MurmurHash3's finalizer: every bit of the input moves every bit of the answer. */
-function mixed(value: number): number {
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return value ^ (value >>> 16);
 }

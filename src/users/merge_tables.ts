@@ -4,9 +4,9 @@
  * @module
  */
 import type { Vfs } from "../vfs.ts";
+import { MergeSource } from "./merge_source.ts";
 import { TableFile } from "./table_file.ts";
 import type { TableIdentity, TableRange } from "./table_format.ts";
-import { TableScan } from "./table_scan.ts";
 import { TableWriter } from "./table_writer.ts";
 
 /**
@@ -28,24 +28,25 @@ export async function mergeTables(
   let writer: TableWriter | undefined;
   try {
     for (const { first, next } of ranges) files.push(await TableFile.open(vfs, directory, { ...owner, first, next }));
-    const scans = files.map((file) => new TableScan(file, true));
-    const standing: TableScan[] = [];
-    for (const scan of scans) if (await scan.next()) standing.push(scan);
+    const standing: MergeSource[] = [];
+    for (const file of files) {
+      const source = new MergeSource(file);
+      if (await source.next()) standing.push(source);
+    }
     const { last } = files[files.length - 1];
     if (last === undefined) throw files[files.length - 1].damage("it has no bucket");
     writer = new TableWriter(vfs, directory, { ...owner, ...range }, last, stride);
     await writer.open();
     while (standing.length > 0) {
-      const users = smallest(standing);
-      let count = 0;
-      for (const { entry } of users) count += entry!.count;
-      const { high, low } = users[0].entry!;
-      writer.begin(high, low, count);
-      for (const scan of users) {
-        const put = putPostings(writer, scan, range.first);
-        if (put !== undefined) await put;
-        const more = scan.next();
-        if (!(more instanceof Promise ? await more : more)) standing.splice(standing.indexOf(scan), 1);
+      begin(writer, standing);
+      const { high, low } = writer;
+      for (let i = 0; i < standing.length; i++) {
+        const source = standing[i];
+        if (source.high !== high || source.low !== low) continue;
+        const put = source.put(writer, range.first);
+        if (put instanceof Promise) await put;
+        const step = source.next();
+        if (!(step instanceof Promise ? await step : step)) standing.splice(i--, 1);
       }
       if (writer.isFilled) {
         await writer.flush();
@@ -62,38 +63,17 @@ export async function mergeTables(
   }
 }
 
-/** Those that stand on the smallest hash, in the order of their offsets. */
-function smallest(standing: readonly TableScan[]): TableScan[] {
-  const found: TableScan[] = [standing[0]];
-  let { high, low } = standing[0].entry!;
-  for (let i = 1; i < standing.length; i++) {
-    const entry = standing[i].entry!;
-    if (entry.high > high || (entry.high === high && entry.low > low)) continue;
-    if (entry.high < high || entry.low < low) {
-      found.length = 0;
-      high = entry.high;
-      low = entry.low;
+/** Begins the user with the smallest hash. */
+function begin(writer: TableWriter, standing: readonly MergeSource[]): void {
+  let { high, low } = standing[0];
+  let count = 0;
+  for (const source of standing) {
+    if (source.high > high || (source.high === high && source.low > low)) continue;
+    if (source.high !== high || source.low !== low) {
+      count = 0;
+      ({ high, low } = source);
     }
-    found.push(standing[i]);
+    count += source.count;
   }
-  return found;
-}
-
-function putPostings(writer: TableWriter, { file, entry }: TableScan, first: number): Promise<void> | undefined {
-  const inline = entry!.inline;
-  if (inline === undefined) return putRuns(writer, file, entry!, first);
-  for (let i = 0; i < inline.offsets.length; i++) writer.add(inline.offsets[i] - first, inline.positions[i]);
-  return undefined;
-}
-
-async function putRuns(
-  writer: TableWriter,
-  file: TableFile,
-  entry: NonNullable<TableScan["entry"]>,
-  first: number,
-): Promise<void> {
-  for await (const { offsets, positions } of file.chunks(entry, false)) {
-    for (let i = 0; i < offsets.length; i++) writer.add(offsets[i] - first, positions[i]);
-    if (writer.isFilled) await writer.flush();
-  }
+  writer.begin(high, low, count);
 }

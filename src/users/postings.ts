@@ -4,19 +4,19 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
-import { type BatchHeader, CODEC_MASK, CONTROL } from "../batch/format.ts";
+import { type BatchHeader, CODEC_MASK, CONTROL, HEADER_BYTES, UNKNOWN_ATTRIBUTES } from "../batch/format.ts";
 import { RecordDecoder } from "../batch/record_decoder.ts";
 import type { KeyHasher } from "./key_hash.ts";
+import { BLOCK_WORDS, NO_BLOCK, placeInSlab, type PostingPool, WORDS } from "./posting_pool.ts";
 import type { LastBatch } from "./table_format.ts";
 
-/** What a posting takes: two halves of a hash, an offset, a position, its place in the order of a table, and what sorting needs. */
-export const POSTING_BYTES = 22;
-export const WORDS = 4;
-const FIRST_SIZE = 256;
 /** Offsets are kept in 32 bits. */
 const MAX_OFFSETS = 0x7fff_ffff;
 
-/** A stretch of offsets without a hole, and who wrote what in it. No object a record, none a user. */
+/**
+ * A stretch of offsets without a hole, and who wrote what in it. No object a record, none a user. Postings are divided by the first bits
+ * of their hashes as they come: a reader looks through one chain, and a table is sorted chain by chain, each of which is small.
+ */
 export class Postings {
   first: number;
   /** Everything in front of this offset is here. */
@@ -25,23 +25,32 @@ export class Postings {
   /** Bytes of log that the records take. */
   logBytes = 0;
   last: LastBatch | undefined = undefined;
-  /**
-   * Four numbers a posting, side by side, since sorting goes through them in no order: the halves of the hash, the offset relative to
-   * {@linkcode Postings.first}, and where the batch of the record starts in its `.log`.
-   */
-  data: Uint32Array = new Uint32Array(FIRST_SIZE * WORDS);
-  /** Scratch for the order of a table. */
-  order: Uint32Array = new Uint32Array(FIRST_SIZE);
-  readonly #capacity: number;
+  readonly #pool: PostingPool;
+  readonly #shift: number;
+  readonly #mask: number;
+  /** Of each chain its first block, the place for the next posting, and how many there are. */
+  readonly #heads: Uint32Array;
+  readonly #tails: Uint32Array;
+  readonly #sizes: Uint32Array;
 
-  /** @param capacity Most postings, from 1. */
-  constructor(first: number, capacity: number) {
+  constructor(first: number, pool: PostingPool) {
     this.first = this.next = first;
-    this.#capacity = capacity;
+    this.#pool = pool;
+    const { partitions } = pool;
+    this.#shift = 32 - Math.log2(partitions);
+    this.#mask = partitions - 1;
+    this.#heads = new Uint32Array(partitions);
+    this.#tails = new Uint32Array(partitions);
+    this.#sizes = new Uint32Array(partitions);
   }
 
-  /** Empty again, from `first` on; the memory is kept. */
+  /** Gives the memory back: nothing is here any more, and `first` comes next. */
   reset(first: number): void {
+    for (let i = 0; i < this.#sizes.length; i++) {
+      if (this.#sizes[i] > 0) this.#pool.give(this.#heads[i], (this.#tails[i] - 1) / BLOCK_WORDS >>> 0);
+    }
+    this.#sizes.fill(0);
+    this.#tails.fill(0);
     this.first = this.next = first;
     this.count = this.logBytes = 0;
     this.last = undefined;
@@ -54,36 +63,11 @@ export class Postings {
    */
   add(bytes: Uint8Array, at: number, header: BatchHeader, position: number, hasher: KeyHasher, codecs: Codecs): Taken {
     if (header.lastOffset + 1 - this.first > MAX_OFFSETS) return "full";
-    const from = this.next;
-    const before = this.count;
     if (header.count > 0 && (header.attributes & CONTROL) === 0) {
-      let decoder: RecordDecoder;
-      try {
-        decoder = new RecordDecoder(bytes, at, codecs);
-      } catch {
-        return "unknown";
-      }
-      const { first } = this;
-      while (decoder.next()) {
-        const { offset, keyBytes } = decoder;
-        if (offset < from) continue;
-        if (keyBytes >= 0) {
-          if (this.count === this.#capacity) return this.#part(offset, header, position);
-          if (this.count === this.order.length) this.#grow();
-          hasher.hash(decoder.bytes, decoder.keyStart, keyBytes);
-          const at = WORDS * this.count++;
-          const { data } = this;
-          data[at] = hasher.high;
-          data[at + 1] = hasher.low;
-          data[at + 2] = offset - first;
-          data[at + 3] = position;
-        }
-        this.next = offset + 1;
-      }
-      if (decoder.fault !== undefined) {
-        this.count = before;
-        this.next = from;
-        return "unknown";
+      const isPlain = (header.attributes & (CODEC_MASK | UNKNOWN_ATTRIBUTES)) === 0;
+      if (!isPlain || !this.#walk(bytes, at, header, position, hasher)) {
+        const taken = this.#decode(bytes, at, header, position, hasher, codecs);
+        if (taken !== "whole") return taken;
       }
     }
     return this.pass(header, position);
@@ -100,16 +84,150 @@ export class Postings {
 
   /** Visits the postings of one hash, the oldest first. */
   visit(high: number, low: number, visitor: (offset: number, position: number) => void): void {
-    const { data } = this;
-    const end = this.count * WORDS;
-    for (let at = 0; at < end; at += WORDS) {
+    this.each(high >>> this.#shift & this.#mask, (data, at) => {
       if (data[at] === high && data[at + 1] === low) visitor(this.first + data[at + 2], data[at + 3]);
+    });
+  }
+
+  /** How many chains there are, in the order of hashes. */
+  get partitions(): number {
+    return this.#sizes.length;
+  }
+
+  /** How many postings a chain has. */
+  sizeOf(partition: number): number {
+    return this.#sizes[partition];
+  }
+
+  /**
+   * Visits the postings of a chain, the oldest first: four numbers from `at`, the halves of the hash, the offset relative to
+   * {@linkcode Postings.first}, and where the batch of the record starts in its `.log`.
+   */
+  each(partition: number, visitor: (data: Uint32Array, at: number) => void): void {
+    const pool = this.#pool;
+    let block = this.#heads[partition];
+    for (let left = this.#sizes[partition] * WORDS; left > 0; left -= BLOCK_WORDS) {
+      const data = pool.slab(block * BLOCK_WORDS);
+      const from = placeInSlab(block * BLOCK_WORDS);
+      const to = from + Math.min(left, BLOCK_WORDS);
+      for (let at = from; at < to; at += WORDS) visitor(data, at);
+      block = pool.next[block];
     }
   }
 
   /** Nothing that a user reads is in front of this offset any more. */
   advance(next: number): void {
     if (next > this.next) this.next = next;
+  }
+
+  /**
+   * Goes from key to key of a batch that is not compressed, and looks at nothing else in it. False where something is unusual; what was
+   * taken is in front of {@linkcode Postings.next} then, and the rest is for somebody who looks at everything.
+   */
+  #walk(bytes: Uint8Array, at: number, header: BatchHeader, position: number, hasher: KeyHasher): boolean {
+    const limit = at + header.bytes;
+    const maxDelta = header.lastOffset - header.baseOffset;
+    const relative = header.baseOffset - this.first;
+    const from = this.next - header.baseOffset;
+    let before = -1;
+    at += HEADER_BYTES;
+    for (let left = header.count; left > 0; left--) {
+      let byte = bytes[at++];
+      let length = byte & 0x7f;
+      for (let shift = 7; byte > 0x7f && shift < 35; shift += 7) {
+        byte = bytes[at++];
+        length |= (byte & 0x7f) << shift;
+      }
+      const end = at + (length >>> 1);
+      // Attributes stand in front of the timestamp.
+      while (bytes[++at] > 0x7f && at < end);
+      byte = bytes[++at];
+      let delta = byte & 0x7f;
+      for (let shift = 7; byte > 0x7f && shift < 35; shift += 7) {
+        byte = bytes[++at];
+        delta |= (byte & 0x7f) << shift;
+      }
+      byte = bytes[++at];
+      let keyBytes = byte & 0x7f;
+      for (let shift = 7; byte > 0x7f && shift < 35; shift += 7) {
+        byte = bytes[++at];
+        keyBytes |= (byte & 0x7f) << shift;
+      }
+      at++;
+      const isOdd = ((length | delta) & 1) !== 0 || ((keyBytes & 1) !== 0 && keyBytes !== 1);
+      delta >>>= 1;
+      if (isOdd || end > limit || delta <= before || delta > maxDelta) return this.#stopAt(header.baseOffset + before);
+      if (keyBytes !== 1 && delta >= from) {
+        const keyEnd = at + (keyBytes >>> 1);
+        if (keyEnd >= end) return this.#stopAt(header.baseOffset + before);
+        hasher.hash(bytes, at, keyBytes >>> 1);
+        if (!this.#put(hasher.high, hasher.low, relative + delta, position)) {
+          return this.#stopAt(header.baseOffset + before);
+        }
+      }
+      before = delta;
+      at = end;
+    }
+    return at === limit || this.#stopAt(header.baseOffset + before);
+  }
+
+  #stopAt(offset: number): false {
+    if (offset >= this.next) this.next = offset + 1;
+    return false;
+  }
+
+  /** Takes records one by one, whatever they look like. */
+  #decode(
+    bytes: Uint8Array,
+    at: number,
+    header: BatchHeader,
+    position: number,
+    hasher: KeyHasher,
+    codecs: Codecs,
+  ): Taken {
+    let decoder: RecordDecoder;
+    try {
+      decoder = new RecordDecoder(bytes, at, codecs);
+    } catch {
+      return "unknown";
+    }
+    const from = this.next;
+    while (decoder.next()) {
+      const { offset, keyBytes } = decoder;
+      if (offset < from) continue;
+      if (keyBytes >= 0) {
+        hasher.hash(decoder.bytes, decoder.keyStart, keyBytes);
+        if (!this.#put(hasher.high, hasher.low, offset - this.first, position)) {
+          return this.#part(offset, header, position);
+        }
+      }
+      this.next = offset + 1;
+    }
+    return decoder.fault === undefined ? "whole" : "unknown";
+  }
+
+  /** False where there is no room. */
+  #put(high: number, low: number, offset: number, position: number): boolean {
+    const partition = high >>> this.#shift & this.#mask;
+    let place = this.#tails[partition];
+    const pool = this.#pool;
+    if (place % BLOCK_WORDS === 0) {
+      const isFirst = this.#sizes[partition] === 0;
+      const block = pool.take(isFirst ? NO_BLOCK : place / BLOCK_WORDS - 1);
+      if (block === NO_BLOCK) return false;
+      if (isFirst) this.#heads[partition] = block;
+      place = block * BLOCK_WORDS;
+    }
+    const data = pool.slab(place);
+    const at = placeInSlab(place);
+    data[at] = high;
+    data[at + 1] = low;
+    data[at + 2] = offset;
+    data[at + 3] = position;
+    this.#tails[partition] = place + WORDS;
+    this.#sizes[partition]++;
+    this.count++;
+    return true;
   }
 
   #part(next: number, header: BatchHeader, position: number): Taken {
@@ -122,14 +240,6 @@ export class Postings {
 
   #note({ baseOffset, crc, epoch }: BatchHeader, position: number): void {
     this.last = { baseOffset, position, crc, epoch };
-  }
-
-  #grow(): void {
-    const size = Math.min(this.#capacity, this.order.length * 2);
-    const data = new Uint32Array(size * WORDS);
-    data.set(this.data);
-    this.data = data;
-    this.order = new Uint32Array(size);
   }
 }
 

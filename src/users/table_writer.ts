@@ -29,10 +29,10 @@ import {
 } from "./table_format.ts";
 
 /**
- * Written at once. While a program appends without a pause each write waits for its turn, and a table should be finished before there
- * is enough for the next one.
+ * Written at once: what is made between two writes of a table keeps the thread for about a millisecond. While a program appends without a
+ * pause each write waits for its turn, so they should not be too small.
  */
-const BUFFER_BYTES: number = 1024 * 1024;
+const BUFFER_BYTES: number = 256 * 1024;
 const FIRST_BUFFER_BYTES: number = 64 * 1024;
 /** Two numbers of five bytes. */
 const MAX_POSTING_BYTES = 10;
@@ -64,9 +64,10 @@ export class TableWriter {
   #users = 0;
   /** Of the user before in the bucket, or where the bucket's hashes begin. */
   #previousHigh = 0;
-  // Of the user that is being written.
-  #high = 0;
-  #low = 0;
+  /** Hash of the user that is being written. */
+  high = 0;
+  low = 0;
+  // Of the same user.
   #isInline = true;
   #left = 0;
   #offset = 0;
@@ -115,8 +116,8 @@ export class TableWriter {
   begin(high: number, low: number, count: number): void {
     const bucket = bucketOf(high, this.#shift);
     while (this.#bucket < bucket) this.#endBucket();
-    this.#high = high;
-    this.#low = low;
+    this.high = high;
+    this.low = low;
     this.#left = count;
     this.#offset =
       this.#position =
@@ -200,9 +201,9 @@ export class TableWriter {
 
   #beginEntry(count: number): void {
     const entries = this.#entries;
-    const at = writeNumber(entries, this.#entryAt, this.#high - this.#previousHigh);
-    this.#previousHigh = this.#high;
-    writeI32(entries, at, this.#low);
+    const at = writeNumber(entries, this.#entryAt, this.high - this.#previousHigh);
+    this.#previousHigh = this.high;
+    writeI32(entries, at, this.low);
     this.#entryAt = writeNumber(entries, at + 4, count * 2 + (this.#isInline ? 0 : 1));
     this.#users++;
   }
@@ -212,8 +213,8 @@ export class TableWriter {
     const used = this.#runAt;
     const length = (used + 7) & ~7;
     row.fill(0, used, length);
-    writeI32(row, 8, this.#high);
-    writeI32(row, 12, this.#low);
+    writeI32(row, 8, this.high);
+    writeI32(row, 12, this.low);
     writeU16(row, 24, this.#runCount);
     writeU16(row, 26, this.#previousRun);
     writeI32(row, 28, used - RUN_PREFIX_BYTES);

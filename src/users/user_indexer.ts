@@ -8,20 +8,20 @@ import { type BatchHeader, readHeader } from "../batch/format.ts";
 import { ShardBatches } from "../read/shard_batches.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { WrittenBatches } from "../shard/written_batches.ts";
-import { VfsError } from "../vfs.ts";
 import { buildTable } from "./build_table.ts";
 import { KeyHasher } from "./key_hash.ts";
-import { mergeTables } from "./merge_tables.ts";
-import { isPacked, POSTING_BYTES, Postings, type Taken } from "./postings.ts";
-import { tableName, type TableRange } from "./table_format.ts";
+import { PostingPool } from "./posting_pool.ts";
+import { isPacked, Postings, type Taken } from "./postings.ts";
+import type { TableRange } from "./table_format.ts";
+import { TableMerger } from "./table_merger.ts";
 
 const READ_BYTES: number = 1024 * 1024;
 const READING = { floats: true, onGap: undefined, chunkBytes: READ_BYTES, pooled: false };
 /** A tail of the log shorter than this has no table when the log is closed: it is scanned faster than a file is opened. */
 const MIN_TABLE_BYTES: number = 256 * 1024;
-const MIN_CAPACITY = 256;
-/** A table is begun before memory is full: what comes while it is written needs room as well. */
-const FULL_PART = 0.6;
+/** Memory for postings is three quarters of what there is, as much as three tables take; the rest is for sorting one of them. */
+const POOL_PART = 3 / 4;
+const TABLES_IN_MEMORY = 3;
 /** A catch-up of so few offsets is finished when the log is closed, a longer one by the next opening. */
 const MAX_LAST_OFFSETS: number = 2 ** 20;
 
@@ -43,13 +43,15 @@ export class UserIndexer {
   readonly #codecs: Codecs;
   readonly #limits: UserIndexLimits;
   readonly #hasher: KeyHasher;
-  readonly #capacity: number;
-  readonly #minTableBytes: number;
   readonly #logId: Uint8Array;
+  readonly #pool: PostingPool;
+  /** A table is made of so many postings: what comes while it is written needs room as well. */
+  readonly #tablePostings: number;
+  readonly #minTableBytes: number;
+  readonly #merger: TableMerger;
   #pending: Postings;
-  /** On its way into a table. */
-  #frozen: Postings | undefined = undefined;
-  #spare: Postings | undefined = undefined;
+  /** On their way into tables, the oldest first. */
+  readonly #frozen: Postings[] = [];
   /** The segment of the newest posting. */
   #segment = -1;
   /** Bytes that went by since the index fell behind. */
@@ -58,14 +60,11 @@ export class UserIndexer {
   #isOver = false;
   /** Found at the opening, until somebody needs the index. */
   #tables: readonly TableRange[];
-  readonly #stop = new AbortController();
   #cutting: Promise<void> = Promise.resolve();
   #catching: Promise<void> | undefined = undefined;
-  #merging: Promise<void> = Promise.resolve();
   /** Tables that are merged when their segment is finished, and the bytes of log they cover. */
   #group: TableRange[] = [];
   #groupBytes = 0;
-  #isMergeDue = false;
 
   /** @param tables Those that stand there: without a hole, from the first offset on that is still there. */
   constructor(
@@ -82,9 +81,11 @@ export class UserIndexer {
     this.#limits = limits;
     this.#logId = view.identity(0).logId;
     this.#hasher = new KeyHasher(this.#logId);
-    this.#capacity = Math.max(MIN_CAPACITY, Math.floor(limits.tableBytes / 2 / POSTING_BYTES));
+    this.#pool = new PostingPool(limits.tableBytes * POOL_PART);
+    this.#tablePostings = Math.floor(this.#pool.capacity / TABLES_IN_MEMORY);
     this.#minTableBytes = Math.min(MIN_TABLE_BYTES, Math.ceil(limits.indexLagBytes / 4));
-    this.#pending = new Postings(indexed, this.#capacity);
+    this.#merger = new TableMerger(view, limits.userStride);
+    this.#pending = new Postings(indexed, this.#pool);
     const { segment, nextOffset, position } = view.publication.end;
     // Records are taken to be as large as those of the last segment.
     this.#missedBytes = Math.max(0, nextOffset - indexed) * (position / Math.max(1, nextOffset - segment));
@@ -92,7 +93,7 @@ export class UserIndexer {
 
   /** Postings that may be in no table yet. */
   memory(): readonly Postings[] {
-    return this.#frozen === undefined ? [this.#pending] : [this.#frozen, this.#pending];
+    return [...this.#frozen, this.#pending];
   }
 
   /** Takes batches that were just written. Never throws. */
@@ -131,7 +132,7 @@ export class UserIndexer {
     this.wake();
     await this.#catching;
     await this.#cutting;
-    await this.#merging;
+    await this.#merger.settled();
   }
 
   /** The last postings become a table, where they are many. */
@@ -146,8 +147,12 @@ export class UserIndexer {
       this.#freeze();
       await this.#cutting;
     }
-    this.#stop.abort();
-    await this.#merging;
+    await this.#merger.close();
+  }
+
+  /** Removes a damaged table: the next opening makes it again. */
+  remove(range: TableRange): Promise<void> {
+    return this.#merger.remove(range);
   }
 
   #isNext({ baseOffset, lastOffset }: BatchHeader): boolean {
@@ -168,9 +173,12 @@ export class UserIndexer {
         ? this.#pending.pass(header, position)
         : this.#pending.add(bytes, at, header, position, this.#hasher, this.#codecs);
       if (taken === "unknown") this.#give(new Error(`the batch at offset ${header.baseOffset} cannot be decoded`));
-      if (taken === "full" && this.#freeze()) continue;
+      if (taken === "full" && this.#frozen.length === 0) {
+        if (this.#freeze()) continue;
+        this.#give(new Error(`the batch at offset ${header.baseOffset} has too many offsets`));
+      }
       const { count, logBytes } = this.#pending;
-      if (count >= this.#capacity * FULL_PART || logBytes >= this.#limits.indexLagBytes) this.#freeze();
+      if (count >= this.#tablePostings || logBytes >= this.#limits.indexLagBytes) this.#freeze();
       return taken;
     }
   }
@@ -181,40 +189,37 @@ export class UserIndexer {
     this.#segment = segment;
     if (isFirst) this.#resume();
     if (isFirst || this.#groupBytes + this.#pending.logBytes < this.#minTableBytes) return;
-    this.#isMergeDue = true;
-    if (!this.#freeze()) return;
-    if (this.#frozen === undefined) this.#mergeGroup();
+    this.#freeze();
+    this.#merger.merge(this.#group.splice(0), this.#cutting);
+    this.#groupBytes = 0;
   }
 
-  /** Begins to write the postings as a table. False where the last ones are still being written. */
+  /**
+   * Lets the postings become a table, once those before have. False where nothing changes. Where tables begin and end depends on what is
+   * appended and on the options only, not on how fast they are written, as long as memory is enough.
+   */
   #freeze(): boolean {
-    if (this.#frozen !== undefined) return false;
     const frozen = this.#pending;
     if (frozen.last === undefined || frozen.next === frozen.first) {
+      const isMoved = frozen.next > frozen.first;
       frozen.reset(frozen.next);
-      return true;
+      return isMoved;
     }
-    const next = this.#spare ?? new Postings(frozen.next, this.#capacity);
-    this.#spare = undefined;
-    next.reset(frozen.next);
-    this.#pending = next;
-    this.#frozen = frozen;
-    this.#cutting = this.#cut(frozen).catch((error) => this.#give(error));
+    this.#pending = new Postings(frozen.next, this.#pool);
+    this.#frozen.push(frozen);
+    this.#group.push({ first: frozen.first, next: frozen.next });
+    this.#groupBytes += frozen.logBytes;
+    this.#cutting = this.#cutting.then(() => this.#cut(frozen)).catch((error) => this.#give(error));
     return true;
   }
 
   async #cut(frozen: Postings): Promise<void> {
+    if (this.failure !== undefined) return;
     const { vfs, directory, id } = this.#view;
-    const { first, next, logBytes } = frozen;
-    try {
-      await buildTable(vfs, directory, { logId: this.#logId, shard: id, first, next }, frozen, this.#limits.userStride);
-      this.#group.push({ first, next });
-      this.#groupBytes += logBytes;
-    } finally {
-      this.#frozen = undefined;
-      this.#spare = frozen;
-    }
-    if (this.#isMergeDue) this.#mergeGroup();
+    const { first, next } = frozen;
+    await buildTable(vfs, directory, { logId: this.#logId, shard: id, first, next }, frozen, this.#limits.userStride);
+    this.#frozen.shift();
+    frozen.reset(next);
   }
 
   /** Goes on where the last writer ended: tables of one segment that it did not merge any more. */
@@ -223,47 +228,7 @@ export class UserIndexer {
     this.#tables = [];
     this.#group = tables.filter((table) => table.first >= this.#segment);
     if (this.#group.length > 0) this.#groupBytes = this.#minTableBytes;
-    if (tables.length - this.#group.length < 2) return;
-    this.#merging = this.#merging.then(async () => {
-      const bases = await this.#view.bases();
-      let group: TableRange[] = [];
-      for (const table of tables) {
-        const base = bases.findLast((base) => base <= table.first) ?? 0;
-        const next = bases.find((other) => other > base);
-        if (next === undefined) break;
-        if (group.length > 0 && group[0].first < base) group = [];
-        if (table.next <= next) group.push(table);
-        if (table.next === next && group.length > 1) await this.#merge(group);
-      }
-    }).catch(() => undefined);
-  }
-
-  #mergeGroup(): void {
-    const group = this.#group;
-    this.#group = [];
-    this.#groupBytes = 0;
-    this.#isMergeDue = false;
-    if (group.length < 2) return;
-    // Where it fails, the shorter tables stay and do as well.
-    this.#merging = this.#merging.then(() => this.#merge(group)).catch(() => undefined);
-  }
-
-  async #merge(group: readonly TableRange[]): Promise<void> {
-    const { vfs, directory, id } = this.#view;
-    const owner = { logId: this.#logId, shard: id };
-    await mergeTables(vfs, directory, owner, group, this.#limits.userStride, this.#stop.signal);
-    for (const range of group) await this.remove(range);
-  }
-
-  /** Removes a table that is not needed, or damaged: then the next opening makes it again. */
-  async remove(range: TableRange): Promise<void> {
-    const { vfs, directory } = this.#view;
-    try {
-      await vfs.remove(`${directory}/${tableName(range)}`);
-    } catch (error) {
-      // The next opening removes it, where it is not needed.
-      if (!(error instanceof VfsError)) throw error;
-    }
+    this.#merger.resume(tables.slice(0, tables.length - this.#group.length));
   }
 
   /** Reads the log from where the index ends to where published data does. */
@@ -279,7 +244,9 @@ export class UserIndexer {
           const { bytes, at, header, place } = batches;
           // Batches without records were passed over.
           this.#pending.advance(header.baseOffset);
-          while (this.#take(bytes, at, header, place.segment, place.position) === "full") await this.#cutting;
+          while (this.#take(bytes, at, header, place.segment, place.position) === "full" && !this.#isOver) {
+            await this.#cutting;
+          }
         }
         if (!this.#isOver) this.#pending.advance(batches.nextOffset);
       } finally {
