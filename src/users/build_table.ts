@@ -13,13 +13,18 @@ import { TableWriter } from "./table_writer.ts";
 /** After so many postings of one user it is looked whether enough stands in memory. */
 const POSTINGS_A_STEP = 8192;
 
-/** Writes them as a table; nothing may be added to them meanwhile. */
+/**
+ * Writes them as a table; nothing may be added to them meanwhile.
+ *
+ * @param isLate Others wait already: then it takes fewer and longer turns.
+ */
 export async function buildTable(
   vfs: Vfs,
   directory: string,
   identity: TableIdentity,
   postings: Postings,
   stride: number,
+  isLate: () => boolean,
 ): Promise<void> {
   const writer = new TableWriter(vfs, directory, identity, postings.last!, stride);
   try {
@@ -37,10 +42,10 @@ export async function buildTable(
         while (at < to) {
           const step = Math.min(to, at + POSTINGS_A_STEP * WORDS);
           for (; at < step; at += WORDS) writer.add(data[at + 2], data[at + 3]);
-          if (at < to && writer.isFilled) await writer.flush();
+          if (at < to && writer.isFilled(isLate())) await writer.flush();
         }
       }
-      if (writer.isFilled) await writer.flush();
+      if (writer.isFilled(isLate())) await writer.flush();
     }
     await writer.finish();
   } catch (error) {

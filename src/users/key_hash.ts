@@ -9,20 +9,28 @@ const A = 0x85ebca77 | 0;
 const B = 0xc2b2ae3d | 0;
 
 /**
- * Hashes keys, seeded with the log's id: who does not know it cannot make keys that collide. The two halves of the last hash stand in
- * {@linkcode KeyHasher.high} and {@linkcode KeyHasher.low}, so that none of it costs an object.
+ * Hashes keys, seeded with the log's id: who does not know it cannot make keys that collide. The last hash stands in
+ * {@linkcode KeyHasher.halves}, so that none of it costs an object.
  */
 export class KeyHasher {
-  /** Unsigned 32 bits. */
-  high = 0;
-  /** Unsigned 32 bits. */
-  low = 0;
+  /** The upper and the lower half, as signed numbers: unsigned ones may cost an object each. */
+  readonly halves: Int32Array = new Int32Array(2);
   readonly #seedA: number;
   readonly #seedB: number;
 
   constructor(logId: Uint8Array) {
     this.#seedA = Math.imul(readI32(logId, 0), A) ^ readI32(logId, 4);
     this.#seedB = Math.imul(readI32(logId, 8), B) ^ readI32(logId, 12);
+  }
+
+  /** Unsigned 32 bits. */
+  get high(): number {
+    return this.halves[0] >>> 0;
+  }
+
+  /** Unsigned 32 bits. */
+  get low(): number {
+    return this.halves[1] >>> 0;
   }
 
   /** Hashes `length` bytes from `at`. */
@@ -55,7 +63,7 @@ export class KeyHasher {
     a = (a + b) | 0;
     a = Math.imul(a ^ (a >>> 16), 0x85ebca6b);
     a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-    this.high = (a ^ (a >>> 16)) >>> 0;
-    this.low = b >>> 0;
+    this.halves[0] = a ^ (a >>> 16);
+    this.halves[1] = b;
   }
 }

@@ -33,9 +33,14 @@ class Window {
     this.#file = file;
   }
 
+  /** True where so much stands in the window already. */
+  has(position: number, length: number): boolean {
+    return position >= this.#from && position + length <= this.#to;
+  }
+
   /** Where `position` stands in the bytes, once `length` bytes from there are in the window. */
   place(position: number, length: number): MaybePromise<number> {
-    if (position >= this.#from && position + length <= this.#to) return position - this.#from;
+    if (this.has(position, length)) return position - this.#from;
     return this.#load(position, length);
   }
 
@@ -59,16 +64,20 @@ export class MergeSource {
   #isInline = true;
   #bucket = 0;
   #users = 0;
+  /** The runs of a bucket's users stand behind the bucket before, in front of its own row. */
+  #runsFrom: number;
   #slotsFrom = 0;
   #slotsTo = 0;
   readonly #slots: Uint8Array;
   readonly #rows: Window;
+  /** For runs that are not in the other one. */
   readonly #runs: Window;
   readonly #reader: NumberReader;
 
   constructor(file: TableFile) {
     this.file = file;
     this.#slots = new Uint8Array(Math.min(file.buckets, MAX_SLOTS) * SLOT_BYTES);
+    this.#runsFrom = TABLE_HEADER_BYTES + file.buckets * SLOT_BYTES;
     this.#rows = new Window(file);
     this.#runs = new Window(file);
     this.#reader = new NumberReader(this.#rows.bytes, 0, 0);
@@ -119,7 +128,12 @@ export class MergeSource {
     const slot = (number - this.#slotsFrom) * SLOT_BYTES;
     const length = readU32(this.#slots, slot + 4);
     if (length < BUCKET_PREFIX_BYTES || length > MAX_ROW_BYTES) throw file.damage("a slot makes no sense");
-    const at = await this.#rows.place(readU32(this.#slots, slot) * 8, length);
+    const position = readU32(this.#slots, slot) * 8;
+    const runsBytes = position - this.#runsFrom;
+    const isTogether = runsBytes >= 0 && runsBytes + length <= WINDOW_BYTES;
+    const front = isTogether ? runsBytes : 0;
+    const at = front + await this.#rows.place(position - front, front + length);
+    this.#runsFrom = position + length;
     const { users, end } = file.prefix(this.#rows.bytes, at, length, number);
     this.#users = users;
     this.high = file.firstOf(number);
@@ -137,27 +151,27 @@ export class MergeSource {
     let left = this.count;
     while (from < end) {
       const wanted = Math.min(MAX_ROW_BYTES, end - from);
-      const place = this.#runs.place(from, wanted);
+      const runs = this.#rows.has(from, wanted) ? this.#rows : this.#runs;
+      const place = runs.place(from, wanted);
       let at = typeof place === "number" ? place : await place;
       const to = at + wanted;
       const before = at;
       while (at + RUN_PREFIX_BYTES <= to) {
-        const length = readU16(this.#runs.bytes, at);
+        const length = readU16(runs.bytes, at);
         if (at + length > to) break;
-        left -= this.#putRun(writer, at, length, first);
+        left -= this.#putRun(writer, runs.bytes, at, length, first);
         at += length;
       }
       if (at === before) throw file.damage("a run is cut off");
       from += at - before;
-      if (writer.isFilled) await writer.flush();
+      if (writer.isFilled()) await writer.flush();
     }
     if (left !== 0) throw file.damage("runs have another number of postings than their entry says");
   }
 
   /** Hands on the postings of one run and answers how many there are. */
-  #putRun(writer: TableWriter, at: number, length: number, first: number): number {
+  #putRun(writer: TableWriter, bytes: Uint8Array, at: number, length: number, first: number): number {
     const { file } = this;
-    const { bytes } = this.#runs;
     const isIntact = length >= RUN_PREFIX_BYTES && rowLength(bytes, at) === length && bytes[at + 2] === ROW_USER_RUN &&
       readU32(bytes, at + 8) === this.high && readU32(bytes, at + 12) === this.low;
     const end = at + RUN_PREFIX_BYTES + (isIntact ? readU32(bytes, at + 28) : 0);

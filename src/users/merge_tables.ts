@@ -48,7 +48,7 @@ export async function mergeTables(
         const step = source.next();
         if (!(step instanceof Promise ? await step : step)) standing.splice(i--, 1);
       }
-      if (writer.isFilled) {
+      if (writer.isFilled()) {
         await writer.flush();
         signal.throwIfAborted();
       }

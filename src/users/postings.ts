@@ -84,8 +84,10 @@ export class Postings {
 
   /** Visits the postings of one hash, the oldest first. */
   visit(high: number, low: number, visitor: (offset: number, position: number) => void): void {
-    this.each(high >>> this.#shift & this.#mask, (data, at) => {
-      if (data[at] === high && data[at + 1] === low) visitor(this.first + data[at + 2], data[at + 3]);
+    this.blocks(high >>> this.#shift & this.#mask, (data, from, to) => {
+      for (let at = from; at < to; at += WORDS) {
+        if (data[at] === high && data[at + 1] === low) visitor(this.first + data[at + 2], data[at + 3]);
+      }
     });
   }
 
@@ -100,17 +102,15 @@ export class Postings {
   }
 
   /**
-   * Visits the postings of a chain, the oldest first: four numbers from `at`, the halves of the hash, the offset relative to
-   * {@linkcode Postings.first}, and where the batch of the record starts in its `.log`.
+   * Visits the blocks of a chain, those with the oldest postings first. Four numbers are a posting: the halves of the hash, the offset
+   * relative to {@linkcode Postings.first}, and where the batch of the record starts in its `.log`.
    */
-  each(partition: number, visitor: (data: Uint32Array, at: number) => void): void {
+  blocks(partition: number, visitor: (data: Uint32Array, from: number, to: number) => void): void {
     const pool = this.#pool;
     let block = this.#heads[partition];
     for (let left = this.#sizes[partition] * WORDS; left > 0; left -= BLOCK_WORDS) {
-      const data = pool.slab(block * BLOCK_WORDS);
       const from = placeInSlab(block * BLOCK_WORDS);
-      const to = from + Math.min(left, BLOCK_WORDS);
-      for (let at = from; at < to; at += WORDS) visitor(data, at);
+      visitor(pool.slab(block * BLOCK_WORDS), from, from + Math.min(left, BLOCK_WORDS));
       block = pool.next[block];
     }
   }
@@ -161,7 +161,7 @@ export class Postings {
         const keyEnd = at + (keyBytes >>> 1);
         if (keyEnd >= end) return this.#stopAt(header.baseOffset + before);
         hasher.hash(bytes, at, keyBytes >>> 1);
-        if (!this.#put(hasher.high, hasher.low, relative + delta, position)) {
+        if (!this.#put(hasher.halves, relative + delta, position)) {
           return this.#stopAt(header.baseOffset + before);
         }
       }
@@ -197,7 +197,7 @@ export class Postings {
       if (offset < from) continue;
       if (keyBytes >= 0) {
         hasher.hash(decoder.bytes, decoder.keyStart, keyBytes);
-        if (!this.#put(hasher.high, hasher.low, offset - this.first, position)) {
+        if (!this.#put(hasher.halves, offset - this.first, position)) {
           return this.#part(offset, header, position);
         }
       }
@@ -207,7 +207,8 @@ export class Postings {
   }
 
   /** False where there is no room. */
-  #put(high: number, low: number, offset: number, position: number): boolean {
+  #put(hash: Int32Array, offset: number, position: number): boolean {
+    const high = hash[0];
     const partition = high >>> this.#shift & this.#mask;
     let place = this.#tails[partition];
     const pool = this.#pool;
@@ -221,7 +222,7 @@ export class Postings {
     const data = pool.slab(place);
     const at = placeInSlab(place);
     data[at] = high;
-    data[at + 1] = low;
+    data[at + 1] = hash[1];
     data[at + 2] = offset;
     data[at + 3] = position;
     this.#tails[partition] = place + WORDS;

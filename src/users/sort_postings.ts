@@ -15,7 +15,7 @@ const FEW_USERS = 16;
 
 /** Holds the memory that sorting takes; it goes from chain to chain. */
 export class PostingSorter {
-  /** The sorted postings, four numbers each, as in {@linkcode Postings.each}. */
+  /** The sorted postings, four numbers each, as in {@linkcode Postings.blocks}. */
   data: Uint32Array = new Uint32Array(0);
   readonly #ends = new Uint32Array(1 << MAX_STRETCH_BITS);
 
@@ -32,21 +32,26 @@ export class PostingSorter {
     const { data } = this;
     const ends = this.#ends;
     ends.fill(0, 0, 1 << bits);
-    postings.each(partition, (from, at) => void ends[from[at] << skipped >>> shift]++);
+    postings.blocks(partition, (block, from, to) => {
+      for (let at = from; at < to; at += WORDS) ends[block[at] << skipped >>> shift]++;
+    });
     let sum = 0;
     for (let stretch = 0; stretch < 1 << bits; stretch++) {
       const here = ends[stretch];
       ends[stretch] = sum;
       sum += here * WORDS;
     }
-    postings.each(partition, (from, at) => {
-      const stretch = from[at] << skipped >>> shift;
-      const to = ends[stretch];
-      ends[stretch] = to + WORDS;
-      data[to] = from[at];
-      data[to + 1] = from[at + 1];
-      data[to + 2] = from[at + 2];
-      data[to + 3] = from[at + 3];
+    postings.blocks(partition, (block, from, to) => {
+      for (let at = from; at < to; at += WORDS) {
+        const high = block[at];
+        const stretch = high << skipped >>> shift;
+        const place = ends[stretch];
+        ends[stretch] = place + WORDS;
+        data[place] = high;
+        data[place + 1] = block[at + 1];
+        data[place + 2] = block[at + 2];
+        data[place + 3] = block[at + 3];
+      }
     });
     let start = 0;
     for (let stretch = 0; stretch < 1 << bits; stretch++) {

@@ -28,11 +28,10 @@ import {
   writeTableHeader,
 } from "./table_format.ts";
 
-/**
- * Written at once: what is made between two writes of a table keeps the thread for about a millisecond. While a program appends without a
- * pause each write waits for its turn, so they should not be too small.
- */
+/** Written at once: what is made between two writes of a table keeps the thread for one or two milliseconds. */
 const BUFFER_BYTES: number = 256 * 1024;
+/** While a program appends without a pause there are few turns; where tables wait for each other, more is made in each. */
+const LATE_BUFFER_BYTES: number = 1024 * 1024;
 const FIRST_BUFFER_BYTES: number = 64 * 1024;
 /** Two numbers of five bytes. */
 const MAX_POSTING_BYTES = 10;
@@ -108,8 +107,8 @@ export class TableWriter {
   }
 
   /** True where {@linkcode TableWriter.flush} should be awaited before the next user. */
-  get isFilled(): boolean {
-    return this.#filled >= BUFFER_BYTES;
+  isFilled(isLate = false): boolean {
+    return this.#filled >= (isLate ? LATE_BUFFER_BYTES : BUFFER_BYTES);
   }
 
   /** Begins the next user, in the order of hashes, with so many postings. */
@@ -174,7 +173,7 @@ export class TableWriter {
     const buckets = this.#slots.length / SLOT_BYTES;
     while (this.#bucket < buckets) {
       this.#endBucket();
-      if (this.isFilled) await this.flush();
+      if (this.isFilled()) await this.flush();
     }
     await this.flush();
     const head = new Uint8Array(TABLE_HEADER_BYTES + this.#slots.length);

@@ -217,7 +217,8 @@ export class UserIndexer {
     if (this.failure !== undefined) return;
     const { vfs, directory, id } = this.#view;
     const { first, next } = frozen;
-    await buildTable(vfs, directory, { logId: this.#logId, shard: id, first, next }, frozen, this.#limits.userStride);
+    const identity = { logId: this.#logId, shard: id, first, next };
+    await buildTable(vfs, directory, identity, frozen, this.#limits.userStride, () => this.#frozen.length > 1);
     this.#frozen.shift();
     frozen.reset(next);
   }
