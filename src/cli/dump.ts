@@ -15,10 +15,11 @@ import { dumpManifest } from "./dump_manifest.ts";
 import { dumpRows } from "./dump_rows.ts";
 import { dumpSlots, slotFileKind } from "./dump_slots.ts";
 import { dumpSnapshot } from "./dump_snapshot.ts";
+import { dumpTable, isTable } from "./dump_table.ts";
 import { EXIT_CORRUPT, EXIT_DONE } from "./exit_codes.ts";
 
 const DETAILS = `
-FILE is a .log, an .idx, a .snapshot, an anchor, a state or a bimip.json. One line for each batch, row or slot; what is damaged is
+FILE is a .log, an .idx (of a segment, or of users), a .snapshot, an anchor, a state or a bimip.json. One line for each batch, row or slot; what is damaged is
 marked INVALID, and the exit code is then 3.
 
   --json    one object a line
@@ -57,12 +58,13 @@ async function dump({ args, stdout, interruption }: Context): Promise<number> {
 async function dumpFor(file: VfsFile, bytes: number, path: string): Promise<Dump> {
   const name = path.slice(path.lastIndexOf("/") + 1);
   if (name.endsWith(".log")) return dumpBatches;
-  if (name.endsWith(".idx")) return dumpRows;
   if (name.endsWith(".snapshot")) return dumpSnapshot;
   if (name === "anchor" || name === "state") return dumpSlots(name);
   if (name.endsWith(".json")) return dumpManifest;
   const head = new Uint8Array(ROW_BYTES);
   const read = await file.read(head, 0);
+  if (isTable(head)) return dumpTable;
+  if (name.endsWith(".idx")) return name.startsWith("users-") ? dumpTable : dumpRows;
   const slotKind = slotFileKind(head);
   if (slotKind !== undefined) return dumpSlots(slotKind);
   if (readU16(head, 0) === ROW_BYTES && head[2] === ROW_FILE_HEADER) return dumpRows;

@@ -1,6 +1,6 @@
 /** `bimiplog dump`: one line for each batch, row and slot. */
 import assert from "node:assert/strict";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { BatchBuilder, openLog } from "../../mod.ts";
 import { linesOf, run, temporaryLog } from "./program.ts";
@@ -108,6 +108,37 @@ describe("dump", () => {
     const damaged = await dump(path, 3);
     assert.deepEqual(pick(damaged, "position", "kind"), [[0, "header"], [64, "batch"], [128, "row"]]);
     assert.match(String(damaged[2].invalid), /checksum/);
+  });
+
+  it("shows the runs and buckets of a table of users", async () => {
+    const directory = temporaryLog();
+    const log = await openLog(directory, { indexLagBytes: 4096, userStride: 16 });
+    for (let i = 0; i < 2000; i++) log.shard(0).tryAppend({ key: i % 2 === 0 ? "busy" : `user ${i}`, value: "text" });
+    await log.flush();
+    await log.close();
+    const shard = `${directory}/events-0`;
+    const name = readdirSync(shard).find((name) => name.startsWith(`users-${"0".repeat(20)}-`))!;
+    const [table, ...rows] = await dump(`${shard}/${name}`);
+    const next = Number(/-(\d+)\.idx$/.exec(name)![1]);
+    assert.deepEqual([table.kind, table.shard, table.first, table.next], ["table", 0, 0, next]);
+    const runs = rows.filter((row) => row.kind === "run");
+    assert.equal(runs.reduce((sum, { postings }) => sum + Number(postings), 0), Math.ceil(next / 2));
+    assert.deepEqual(runs.slice(0, 2).map(({ firstOffset, postings }) => [firstOffset, postings]), [[0, 16], [32, 16]]);
+    const buckets = rows.filter((row) => row.kind === "bucket");
+    assert.equal(buckets.length, table.buckets);
+    assert.equal(buckets.reduce((sum, { postings }) => sum + Number(postings), 0), next);
+    assert.equal(buckets.reduce((sum, { users }) => sum + Number(users), 0), Math.floor(next / 2) + 1);
+    assert.ok([...runs, ...buckets].every(({ invalid }) => invalid === undefined));
+    const bytes = readFileSync(`${shard}/${name}`);
+    const damage = async (at: number): Promise<Record<string, unknown>[]> => {
+      writeFileSync(`${directory}-table.idx`, bytes.map((byte, i) => i === at ? byte ^ 4 : byte));
+      return await dump(`${directory}-table.idx`, 3);
+    };
+    assert.match(String((await damage(44))[0].invalid), /header/);
+    assert.match(String((await damage(64)).find(({ kind }) => kind === "bucket")!.invalid), /slot/);
+    assert.match(String((await damage(Number(buckets[0].position) + 50)).at(-1)!.invalid), /checksum/);
+    writeFileSync(`${directory}-table.idx`, bytes.subarray(0, Number(buckets.at(-1)!.position)));
+    assert.match(String((await dump(`${directory}-table.idx`, 3)).at(-1)!.invalid), /1 buckets are missing/);
   });
 
   it("shows both slots of anchor and state, also under another name", async () => {
