@@ -6,7 +6,7 @@
 import type { ShardView } from "../read/shard_view.ts";
 import { VfsError } from "../vfs.ts";
 import { mergeTables } from "./merge_tables.ts";
-import { tableName, type TableRange } from "./table_format.ts";
+import { tableName, type TableRange, tablesAmong } from "./table_format.ts";
 
 /** Of one shard that is being written. */
 export class TableMerger {
@@ -14,6 +14,8 @@ export class TableMerger {
   readonly #stride: number;
   readonly #stop = new AbortController();
   #last: Promise<void> = Promise.resolve();
+  /** Tables in front of it are gone. */
+  #earliest = 0;
 
   /** @param stride Postings in a run, at most. */
   constructor(view: ShardView, stride: number) {
@@ -44,6 +46,17 @@ export class TableMerger {
     }).catch(() => undefined);
   }
 
+  /** Removes the tables of what was dropped from the front of the log since it was asked for last. */
+  trim(): void {
+    const { vfs, directory, publication } = this.#view;
+    const { earliest } = publication;
+    if (earliest === this.#earliest) return;
+    this.#earliest = earliest;
+    this.#last = this.#last.then(async () => {
+      for (const table of tablesAmong(await vfs.list(directory))) if (table.next <= earliest) await this.remove(table);
+    }).catch(() => undefined);
+  }
+
   /** Removes a table that is not needed, or damaged: then the next opening makes it again. */
   async remove(range: TableRange): Promise<void> {
     const { vfs, directory } = this.#view;
@@ -66,8 +79,10 @@ export class TableMerger {
     await this.#last;
   }
 
-  async #merge(group: readonly TableRange[]): Promise<void> {
+  async #merge(tables: readonly TableRange[]): Promise<void> {
     const { vfs, directory, id } = this.#view;
+    const group = tables.filter((table) => table.next > this.#earliest);
+    if (group.length < 2) return;
     const owner = { logId: this.#view.identity(0).logId, shard: id };
     await mergeTables(vfs, directory, owner, group, this.#stride, this.#stop.signal);
     for (const range of group) await this.remove(range);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Codecs } from "../batch/codecs.ts";
+import { isDropped } from "../read/retained.ts";
 import { ShardCursor } from "../read/shard_cursor.ts";
 import { type LogRecord, StoredRecord } from "../read/stored_record.ts";
 import type { PostingChunk } from "./table_file.ts";
@@ -158,8 +159,24 @@ export class UserHits {
     for (const other of pieces) yield* this.#inPiece(other, reverse, listings - 1);
   }
 
-  /** @param floats What was dropped meanwhile is passed over; else it fails. */
+  /** @param floats What is dropped from the front of the log meanwhile is passed over; else it fails. */
   async *#scanForward({ first, next }: TableRange, floats: boolean): AsyncGenerator<Hits> {
+    const { publication } = this.#tables.view;
+    for (let from = first; from < next;) {
+      try {
+        for await (const hits of this.#scanKept({ first: from, next }, floats)) {
+          yield hits;
+          from = hits.offsets[hits.offsets.length - 1] + 1;
+        }
+        return;
+      } catch (error) {
+        if (!floats || !isDropped(error) || publication.earliest <= from) throw error;
+        from = publication.earliest;
+      }
+    }
+  }
+
+  async *#scanKept({ first, next }: TableRange, floats: boolean): AsyncGenerator<Hits> {
     const { view } = this.#tables;
     const cursor = new ShardCursor(view, { from: first, floats, codecs: this.#codecs, onGap: undefined });
     try {

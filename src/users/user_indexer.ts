@@ -5,6 +5,7 @@
  */
 import type { Codecs } from "../batch/codecs.ts";
 import { type BatchHeader, readHeader } from "../batch/format.ts";
+import { isDropped } from "../read/retained.ts";
 import { ShardBatches } from "../read/shard_batches.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { WrittenBatches } from "../shard/written_batches.ts";
@@ -188,6 +189,7 @@ export class UserIndexer {
     const isFirst = this.#segment < 0;
     this.#segment = segment;
     if (isFirst) this.#resume();
+    this.#merger.trim();
     if (isFirst || this.#groupBytes + this.#pending.logBytes < this.#minTableBytes) return;
     this.#freeze();
     this.#merger.merge(this.#group.splice(0), this.#cutting);
@@ -250,6 +252,11 @@ export class UserIndexer {
           }
         }
         if (!this.#isOver) this.#pending.advance(batches.nextOffset);
+      } catch (error) {
+        const { earliest } = view.publication;
+        if (!isDropped(error) || earliest <= this.#pending.next) throw error;
+        // The front of the log was dropped meanwhile: it goes on behind that.
+        this.#pending.advance(earliest);
       } finally {
         await batches.close();
       }

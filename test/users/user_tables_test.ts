@@ -15,47 +15,9 @@ import { disjoint } from "../../src/users/table_format.ts";
 import { verifyLog } from "../../src/verify/verify_log.ts";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { systemClock } from "../../adapters/system.ts";
-import type { Vfs, VfsFile } from "../../src/vfs.ts";
 import { linesOf, run } from "../cli/program.ts";
 import { collect, namesIn, take, until, useDirectory } from "../helpers.ts";
-
-/** Counts reads and their bytes by the end of a file's name. */
-class ReadCounter {
-  readonly reads: { path: string; bytes: number }[] = [];
-  readonly vfs: Vfs;
-
-  constructor() {
-    const inner = runtimeVfs();
-    this.vfs = new Proxy(inner, {
-      get: (target, name) => {
-        if (name === "open") return (...args: Parameters<Vfs["open"]>) => this.#open(target, args);
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-  }
-
-  of(end: string): { count: number; bytes: number } {
-    const own = this.reads.filter(({ path }) => path.endsWith(end));
-    return { count: own.length, bytes: own.reduce((sum, { bytes }) => sum + bytes, 0) };
-  }
-
-  async #open(target: Vfs, args: Parameters<Vfs["open"]>): Promise<VfsFile> {
-    const file = await target.open(...args);
-    return {
-      read: async (into, position) => {
-        const bytes = await file.read(into, position);
-        this.reads.push({ path: args[0], bytes });
-        return bytes;
-      },
-      write: (from, position) => file.write(from, position),
-      size: () => file.size(),
-      truncate: (size) => file.truncate(size),
-      sync: () => file.sync(),
-      close: () => file.close(),
-    };
-  }
-}
+import { ReadCounter } from "./read_counter.ts";
 
 /** As the builder's blob, with its records compressed. */
 function gzipped(blob: Uint8Array): Uint8Array {
