@@ -93,7 +93,7 @@ async function scanRest(
       from = Math.max(from, next);
       continue;
     }
-    const cursor = new ShardCursor(view, { from, codecs, onGap: undefined });
+    const cursor = new ShardCursor(view, { from, floats: true, codecs, onGap: undefined });
     try {
       for (let steps = 0; cursor.nextOffset < first; steps++) {
         const step = cursor.next();

@@ -23,6 +23,7 @@ type Step =
   | { kind: "batch"; users: number[] }
   | { kind: "flush" }
   | { kind: "reopen"; delete: "nothing" | "users" | "all" | "one"; readOnly: boolean }
+  | { kind: "follow"; user: number; last: number | undefined; users: number[] }
   | { kind: "check"; user: number; options: UserReadOptions };
 
 const user = fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 0, max: 3 }) }, fc.integer({ min: 0, max: 60 }));
@@ -43,6 +44,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant("reopen" as const),
       delete: fc.constantFrom("nothing" as const, "users" as const, "all" as const, "one" as const),
       readOnly: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("follow" as const),
+      user,
+      last: fc.option(fc.integer({ min: 0, max: 20 }), { nil: undefined }),
+      users,
     }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("check" as const), user, options: bounds }) },
@@ -70,6 +80,42 @@ async function check(log: Log, model: Map<number, number[]>, user: number, optio
   const records = await collect(stream.read(asked));
   assert.deepEqual(records.map(({ offset }) => offset), expectedOf(own, end, asked), JSON.stringify({ user, asked }));
   for (const record of records) assert.equal(record.text(), `${user}: ${record.offset}${PADDING}`);
+}
+
+/** Follows a user over what `append` adds: exactly what is expected comes, and then nothing. */
+async function follow(
+  log: Log,
+  model: Map<number, number[]>,
+  { user, last }: { user: number; last: number | undefined },
+  append: () => void,
+): Promise<void> {
+  await log.flush();
+  const stop = new AbortController();
+  const { signal } = stop;
+  // Only the first step looks where "the last" begin: where it has nothing to show, nobody knows when it did.
+  if (last === 0 || !model.has(user)) last = undefined;
+  const reading = log.user(`user-${user}`).read({ follow: true, signal, ...(last !== undefined && { last }) });
+  const before = expectedOf(model.get(user) ?? [], Infinity, { last });
+  const seen: number[] = [];
+  const step = async (): Promise<void> => {
+    const { done, value } = await reading.next();
+    assert.notEqual(done, true);
+    assert.equal(value.text(), `${user}: ${value.offset}${PADDING}`);
+    seen.push(value.offset);
+  };
+  // Where nothing is there yet the first step waits for what is appended.
+  for (let i = 0; i < before.length; i++) await step();
+  const known = model.get(user)?.length ?? 0;
+  const first = before.length === 0 ? step() : undefined;
+  append();
+  await log.flush();
+  const later = (model.get(user) ?? []).slice(known);
+  if (first !== undefined && later.length > 0) await first;
+  while (seen.length < before.length + later.length) await step();
+  assert.deepEqual(seen, [...before, ...later], JSON.stringify({ user, last }));
+  const none = first !== undefined && later.length === 0 ? first : reading.next();
+  stop.abort();
+  await assert.rejects(Promise.resolve(none), { name: "AbortError" });
 }
 
 describe("users' streams", () => {
@@ -105,6 +151,10 @@ describe("users' streams", () => {
                   const builder = new BatchBuilder();
                   for (const user of step.users) builder.add({ key: `user-${user}`, value: note(user) });
                   log.shards[0].tryAppendBatch(builder.finish());
+                } else if (step.kind === "follow") {
+                  await follow(log, model, step, () => {
+                    for (const user of step.users) take(log.shards[0], { key: `user-${user}`, value: note(user) });
+                  });
                 } else if (step.kind === "flush") await log.flush();
                 else if (step.kind === "check") {
                   await log.flush();
