@@ -52,7 +52,10 @@ describe("the index of users", () => {
       await reader.close();
       const all = counter.of(/./);
       const index = counter.of(TABLE);
-      assert.ok(all.bytes - 50 * batchBytes < 1_000_000, `${all.bytes} bytes read, ${index.bytes} of them of the index`);
+      assert.ok(
+        all.bytes - 50 * batchBytes < 1_000_000,
+        `${all.bytes} bytes read, ${index.bytes} of them of the index`,
+      );
       for (const table of tablesOf(directory)) assert.ok(counter.of(table).count <= 3, table);
     }));
 
