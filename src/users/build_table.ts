@@ -12,6 +12,8 @@ import { TableWriter } from "./table_writer.ts";
 
 /** After so many postings of one user it is looked whether enough stands in memory. */
 const POSTINGS_A_STEP = 8192;
+/** While a program appends without a pause there are few turns; where tables wait for each other, more is made in each. */
+const LATE_BUFFER_BYTES: number = 1024 * 1024;
 
 /**
  * Writes them as a table; nothing may be added to them meanwhile.
@@ -42,10 +44,10 @@ export async function buildTable(
         while (at < to) {
           const step = Math.min(to, at + POSTINGS_A_STEP * WORDS);
           for (; at < step; at += WORDS) writer.add(data[at + 2], data[at + 3]);
-          if (at < to && writer.isFilled(isLate())) await writer.flush();
+          if (at < to && writer.isFilled(isLate() ? LATE_BUFFER_BYTES : undefined)) await writer.flush();
         }
       }
-      if (writer.isFilled(isLate())) await writer.flush();
+      if (writer.isFilled(isLate() ? LATE_BUFFER_BYTES : undefined)) await writer.flush();
     }
     await writer.finish();
   } catch (error) {

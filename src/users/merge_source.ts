@@ -18,8 +18,10 @@ import {
 } from "./table_format.ts";
 import type { TableWriter } from "./table_writer.ts";
 
-/** Larger than any row. */
-const WINDOW_BYTES: number = 128 * 1024;
+/** As large as the largest row; reads of so much are answered at once, and take no turn of the event loop. */
+const WINDOW_BYTES: number = 64 * 1024;
+/** Made between two writes: it keeps the thread for about three milliseconds. */
+export const MERGE_BUFFER_BYTES: number = 512 * 1024;
 const MAX_SLOTS = 4096;
 
 /** A piece of a file. Most rows are in the piece that the row before was in. */
@@ -164,7 +166,7 @@ export class MergeSource {
       }
       if (at === before) throw file.damage("a run is cut off");
       from += at - before;
-      if (writer.isFilled()) await writer.flush();
+      if (writer.isFilled(MERGE_BUFFER_BYTES)) await writer.flush();
     }
     if (left !== 0) throw file.damage("runs have another number of postings than their entry says");
   }

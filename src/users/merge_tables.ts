@@ -4,7 +4,7 @@
  * @module
  */
 import type { Vfs } from "../vfs.ts";
-import { MergeSource } from "./merge_source.ts";
+import { MERGE_BUFFER_BYTES, MergeSource } from "./merge_source.ts";
 import { TableFile } from "./table_file.ts";
 import type { TableIdentity, TableRange } from "./table_format.ts";
 import { TableWriter } from "./table_writer.ts";
@@ -48,7 +48,7 @@ export async function mergeTables(
         const step = source.next();
         if (!(step instanceof Promise ? await step : step)) standing.splice(i--, 1);
       }
-      if (writer.isFilled()) {
+      if (writer.isFilled(MERGE_BUFFER_BYTES)) {
         await writer.flush();
         signal.throwIfAborted();
       }

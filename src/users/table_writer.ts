@@ -30,8 +30,6 @@ import {
 
 /** Written at once: what is made between two writes of a table keeps the thread for one or two milliseconds. */
 const BUFFER_BYTES: number = 256 * 1024;
-/** While a program appends without a pause there are few turns; where tables wait for each other, more is made in each. */
-const LATE_BUFFER_BYTES: number = 1024 * 1024;
 const FIRST_BUFFER_BYTES: number = 64 * 1024;
 /** Two numbers of five bytes. */
 const MAX_POSTING_BYTES = 10;
@@ -107,8 +105,8 @@ export class TableWriter {
   }
 
   /** True where {@linkcode TableWriter.flush} should be awaited before the next user. */
-  isFilled(isLate = false): boolean {
-    return this.#filled >= (isLate ? LATE_BUFFER_BYTES : BUFFER_BYTES);
+  isFilled(bytes: number = BUFFER_BYTES): boolean {
+    return this.#filled >= bytes;
   }
 
   /** Begins the next user, in the order of hashes, with so many postings. */
