@@ -159,7 +159,7 @@ export class UserHits {
     for (const other of pieces) yield* this.#inPiece(other, reverse, listings - 1);
   }
 
-  /** @param floats What is dropped meanwhile is passed over; else it fails. */
+  /** @param floats What is dropped from the front of the log meanwhile is passed over; else it fails. */
   async *#scanForward({ first, next }: TableRange, floats: boolean): AsyncGenerator<Hits> {
     const { publication } = this.#tables.view;
     for (let from = first; from < next;) {
