@@ -20,6 +20,7 @@ import { CONSUMING } from "./seeded_bugs/consuming.ts";
 import { DECODING } from "./seeded_bugs/decoding.ts";
 import { INSIDE } from "./seeded_bugs/inside.ts";
 import { OPENING } from "./seeded_bugs/opening.ts";
+import { PRODUCING } from "./seeded_bugs/producing.ts";
 import { READING } from "./seeded_bugs/reading.ts";
 import { RECOVERING } from "./seeded_bugs/recovering.ts";
 import { SYNCING } from "./seeded_bugs/syncing.ts";
@@ -33,6 +34,7 @@ const BUGS: readonly Bug[] = [
   ...DECODING,
   ...READING,
   ...CONSUMING,
+  ...PRODUCING,
   ...INSIDE,
 ];
 /** Fewer than the ordinary run has: enough to find a mistake. The same ones each time: a bug is not found by luck. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Consumer, type Log } from "../../mod.ts";
+import type { Consumer, Log } from "../../mod.ts";
 import { connectConsumer } from "../../consumer.ts";
 import { take, until, useLog } from "../helpers.ts";
 
