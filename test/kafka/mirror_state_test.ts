@@ -1,4 +1,4 @@
-/** What a mirror remembers is there whole, or as it was, whatever a power loss takes. */
+/** What a mirror remembers is read as it was written, or refused; after a power loss it is there whole, or as it was. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { memoryVfs } from "../../adapters/memory.ts";
