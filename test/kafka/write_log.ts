@@ -10,7 +10,7 @@ import type { Log, OpenOptions, RecordInput, Shard } from "../../mod.ts";
 import { crc32c } from "../../src/batch/crc32c.ts";
 import { CRC_AT, CRC_FROM, HEADER_BYTES, PRODUCER_ID_AT, readHeader } from "../../src/batch/format.ts";
 import { writeI32, writeI64 } from "../../src/bytes.ts";
-import { type GoldenBatch, GOLDEN_BATCHES, goldenBytes } from "../fixtures/kafka_batches.ts";
+import { GOLDEN_BATCHES, type GoldenBatch, goldenBytes } from "../fixtures/kafka_batches.ts";
 import { referenceBatch } from "../fixtures/reference_batch.ts";
 
 const START = 1_760_000_000_000;

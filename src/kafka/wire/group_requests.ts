@@ -111,7 +111,12 @@ export async function requestLeave(
   { group, member }: Pick<GroupPlace, "group" | "member">,
 ): Promise<void> {
   const action = `leave the group of the consumer ${group}`;
-  const answer = await connection.request(LEAVE_GROUP, 2, [new WireWriter().string(group).string(member).bytes], action);
+  const answer = await connection.request(
+    LEAVE_GROUP,
+    2,
+    [new WireWriter().string(group).string(member).bytes],
+    action,
+  );
   answer.int32();
   check(answer, action);
 }

@@ -34,6 +34,8 @@ export interface TopicMetadata {
   readonly error: number;
   /** Broker id of each partition's leader, by partition; -1 where it has none at the moment. */
   readonly leaders: readonly number[];
+  /** How many replicas each partition has. */
+  readonly replicas: readonly number[];
 }
 
 /** Asks for the cluster's brokers and a topic's leaders. The topic is not created. */
@@ -54,23 +56,23 @@ export async function requestMetadata(connection: BrokerConnection, topic: strin
   return { clusterId, brokers, ...found };
 }
 
-function readTopic(answer: WireReader): { error: number; leaders: number[] } {
+function readTopic(answer: WireReader): Pick<TopicMetadata, "error" | "leaders" | "replicas"> {
   const error = answer.int16();
   answer.string();
   answer.bool();
   const partitions = answer.array(() => {
     answer.int16();
     const partition = { id: answer.int32(), leader: answer.int32() };
+    const replicas = answer.array(() => answer.int32()).length;
     answer.array(() => answer.int32());
-    answer.array(() => answer.int32());
-    return partition;
+    return { ...partition, replicas };
   });
   const leaders: number[] = new Array<number>(partitions.length).fill(-1);
   for (const { id, leader } of partitions) {
     if (id < 0 || id >= partitions.length) throw new WireError(`it names partition ${id} of ${partitions.length}`);
     leaders[id] = leader;
   }
-  return { error, leaders };
+  return { error, leaders, replicas: partitions.map(({ replicas }) => replicas) };
 }
 
 /** A producer as the cluster knows it. */
