@@ -120,7 +120,11 @@ export function sharedConsumers(skip: string | false, use: UsePlace): void {
   });
 
   test("members of one name share the shards, and one that leaves hands its own over", 4, async (log) => {
-    const members = ["a", "b"].map((id) => ({ id, seen: [] as LogRecord[], consumer: log.consumer("shared", { autoCommit: true }) }));
+    const members = ["a", "b"].map((id) => ({
+      id,
+      seen: [] as LogRecord[],
+      consumer: log.consumer("shared", { autoCommit: true }),
+    }));
     const loops = members.map(async ({ consumer, seen }) => {
       for await (const record of consumer) seen.push(record);
     });

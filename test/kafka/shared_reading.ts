@@ -41,9 +41,10 @@ export function sharedReading(skip: string | false, use: UsePlace): void {
       [{ reverse: true }, all.toReversed()],
       [{ reverse: true, limit: 5 }, all.slice(-5).reverse()],
       [{ reverse: true, shard: 1 }, all.filter(({ shard }) => shard === 1).reverse()],
-      [{ reverse: true, shard: 1, from: 10, before: 40 }, all.filter(({ shard, offset }) =>
-        shard === 1 && offset >= 10 && offset < 40
-      ).reverse()],
+      [
+        { reverse: true, shard: 1, from: 10, before: 40 },
+        all.filter(({ shard, offset }) => shard === 1 && offset >= 10 && offset < 40).reverse(),
+      ],
       [{ last: 7 }, all.slice(-7)],
       [{ last: 7, limit: 2 }, all.slice(-7, -5)],
       [{ last: 7, reverse: true }, all.slice(-7).reverse()],
@@ -131,6 +132,7 @@ export function sharedReading(skip: string | false, use: UsePlace): void {
       for (; !isOver; written++) {
         log.shard(0).tryAppend({ value: `${written}` });
         if (written % 5 === 0) await log.flush();
+        if (written % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       }
       await log.flush();
     })();
@@ -175,7 +177,9 @@ export function sharedReading(skip: string | false, use: UsePlace): void {
     await fill(log);
     const { total, shards, topic, directory } = log.stats();
     assert.deepEqual([total.messages, total.messagesWritten, total.bytesBuffered, shards.length], [300, 300, 0, 2]);
-    assert.ok(total.bytesWritten > 300 * 40 && total.batches >= 12 && total.commits > 0 && total.flushLatency.count > 0);
+    assert.ok(
+      total.bytesWritten > 300 * 40 && total.batches >= 12 && total.commits > 0 && total.flushLatency.count > 0,
+    );
     assert.deepEqual([topic, directory], [log.topic, log.directory]);
     assert.match(log.statsText(), /^bimiplog_messages_total\{.*shard="1"\} 150$/m);
     const { text, rung, writeModes } = await log.guarantee();
