@@ -70,9 +70,14 @@ export function sharedConsumers(skip: string | false, use: UsePlace): void {
     assert.equal((await consumer.lag()).total, 0);
     await assert.rejects(consumer.commit({ shard: 0, offset: -1 }), TypeError);
     await assert.rejects(consumer.commit({ shard: 5, offset: 1 }), RangeError);
+    await fails("OFFSET_OUT_OF_RANGE", () => consumer.commit({ shard: 0, offset: 20 }));
     await consumer.close();
     await consumer.close();
     await fails("CLOSED", () => consumer.commit());
+    // Who keeps his place elsewhere commits without a loop.
+    await using other = log.consumer("elsewhere", { follow: false });
+    await other.commit({ shard: 0, offset: 14 });
+    assert.deepEqual((await collect(other)).map(({ offset }) => offset), [15, 16, 17, 18, 19]);
   });
 
   test("with autoCommit what a loop was left at is delivered again", 1, async (log) => {

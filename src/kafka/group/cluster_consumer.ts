@@ -86,7 +86,7 @@ export class ClusterConsumer implements Consumer {
       if (this.#held.size === 0) await this.#join();
       else this.#reconcile();
       const lost = place === undefined ? this.#takeLost() : [];
-      const entries = place === undefined ? outstanding : [this.#entryOf(place)];
+      const entries = place === undefined ? outstanding : [await this.#entryOf(place)];
       try {
         if (entries.length > 0) await this.#commit(entries);
       } catch (error) {
@@ -197,17 +197,18 @@ export class ClusterConsumer implements Consumer {
     throw new RangeError(`Cannot commit: this log has shards 0 to ${partitions - 1}, not ${shard}`);
   }
 
-  #entryOf({ shard, offset }: { readonly shard: number; readonly offset: number }): GroupCommit {
+  async #entryOf({ shard, offset }: { readonly shard: number; readonly offset: number }): Promise<GroupCommit> {
     const held = this.#held.get(shard);
     const isDelivered = held !== undefined && offset >= held.grant.from && offset < held.position;
     const isLost = !isDelivered && offset < (this.#lost.get(shard) ?? 0);
     if (held === undefined || isLost) throw lostError(this.name, [shard]);
     // A broker stores whatever it is told.
-    if (offset >= held.position) {
+    const end = isDelivered ? Infinity : (await held.offsets()).end;
+    if (offset >= end) {
       throw new LogError(
         "OFFSET_OUT_OF_RANGE",
-        `Cannot commit offset ${offset} of shard ${shard}: records up to ${held.position - 1} were delivered`,
-        { shard, range: [held.grant.from, held.position] },
+        `Cannot commit offset ${offset} of shard ${shard}: it ends at ${end}`,
+        { shard, range: [held.grant.from, end] },
       );
     }
     return { grant: held.grant, next: offset + 1 };

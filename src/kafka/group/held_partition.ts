@@ -84,7 +84,7 @@ export class HeldPartition {
   /** Whether something is there that was not delivered; asks the cluster where nothing was left. */
   async hasMore(): Promise<boolean> {
     if (this.#ready !== undefined || this.#failure !== undefined || this.position < this.#end) return true;
-    this.#end = (await this.#offsets()).end;
+    this.#end = (await this.offsets()).end;
     return this.position < this.#end;
   }
 
@@ -122,7 +122,8 @@ export class HeldPartition {
     });
   }
 
-  #offsets(): Promise<{ earliest: number; end: number }> {
+  /** Where the partition begins and ends now. */
+  offsets(): Promise<{ earliest: number; end: number }> {
     const { cluster, topic, signal } = this.#options;
     const place = { topic: topic.topic, partition: this.grant.shard };
     return ask(topic, place.partition, patienceFor(cluster, signal), (leader) => requestOffsets(leader, place));
@@ -137,7 +138,7 @@ export class HeldPartition {
   /** Goes on behind what was dropped, where somebody wants to be told; else the error stays. */
   async #dropped(error: unknown): Promise<void> {
     if (!(error instanceof LogError && error.code === "OFFSET_OUT_OF_RANGE")) throw error;
-    const { earliest, end } = await this.#offsets();
+    const { earliest, end } = await this.offsets();
     const { grant: { shard }, position } = this;
     const { from, onGap } = this.#options;
     if (position >= earliest) throw error;
