@@ -3,14 +3,16 @@
  *
  *     node bench/mirror_rate.ts [--records 1000000] [--size 100] [--rounds 3] [--compression none]
  */
-import { rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { mirrorToKafka } from "../kafka.ts";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
 import { BACKPRESSURE, type CodecName, openLog } from "../mod.ts";
 import { type Broker, useBroker, whyNoKafka } from "../test/kafka/broker.ts";
+import { startJava } from "../test/kafka/java.ts";
 
 const { values } = parseArgs({
   options: {
@@ -37,24 +39,50 @@ function payload(seed: number): Uint8Array {
   return bytes;
 }
 
-async function kafkaRate(broker: Broker, topic: string): Promise<number> {
-  const words = ["--topic", topic, "--num-records", `${records}`, "--record-size", `${size}`, "--throughput", "-1"];
-  const { stdout } = await broker.tool("org.apache.kafka.tools.ProducerPerformance", [
-    ...[...words, "--command-property", `compression.type=${compression}`],
-  ], { limitMs: 300_000 });
-  const lines = stdout.trim().split("\n");
-  return Number(/([\d.]+) records\/sec/.exec(lines[lines.length - 1])?.[1]);
+/** What one side did. */
+interface Run {
+  /** Records a second. */
+  readonly rate: number;
+  /** Most memory that its process had, in MB; `NaN` where the system does not tell it of others. */
+  readonly megabytes: number;
 }
 
-async function mirrorRate(broker: Broker, topic: string): Promise<number> {
-  const log = await openLog(directory, { readOnly: true });
+const PRODUCER = "org.apache.kafka.tools.ProducerPerformance";
+
+/** With the settings that Kafka's tool has by itself, in a heap of 256 MB. */
+async function kafkaRun(broker: Broker, topic: string): Promise<Run> {
+  const words = ["--topic", topic, "--num-records", `${records}`, "--record-size", `${size}`, "--throughput", "-1"];
+  words.push("--bootstrap-server", broker.address, "--command-property", `compression.type=${compression}`);
+  const program = startJava(PRODUCER, words, { heap: "256m", directory: broker.directory });
+  let stdout = "";
+  program.child.stdout!.setEncoding("utf8").on("data", (text: string) => stdout += text);
+  program.child.stderr!.resume();
+  const pid = await program.pid;
+  let megabytes = NaN;
+  const watch = setInterval(() => megabytes = peakOf(pid) ?? megabytes, 50);
+  const status = await program.ended;
+  clearInterval(watch);
+  program.child.stdin!.end();
+  if (status !== 0) throw new Error(`${PRODUCER} ended with ${status}: ${stdout}`);
+  const lines = stdout.trim().split("\n");
+  return { rate: Number(/([\d.]+) records\/sec/.exec(lines[lines.length - 1])?.[1]), megabytes };
+}
+
+function peakOf(pid: number): number | undefined {
   try {
-    const started = performance.now();
-    const sent = await mirrorToKafka(log, { brokers: broker.address, topic });
-    return sent.records * 1000 / (performance.now() - started);
-  } finally {
-    await log.close();
+    const kilobytes = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024 / 1e6;
+  } catch {
+    return undefined;
   }
+}
+
+/** In a process of its own, so that its memory is its own. */
+async function mirrorRun(broker: Broker, topic: string): Promise<Run> {
+  const script = fileURLToPath(new URL("mirror_child.ts", import.meta.url));
+  const words = "Deno" in globalThis ? ["run", "-A", "--no-check", script] : [script];
+  const { stdout } = await promisify(execFile)(process.execPath, [...words, directory, broker.address, topic]);
+  return JSON.parse(stdout) as Run;
 }
 
 const why = whyNoKafka();
@@ -70,12 +98,13 @@ try {
   await useBroker(async (broker) => {
     for (let round = 0; round < rounds; round++) {
       for (const side of ["kafka", "mirror"]) await broker.createTopic(`${side}-${round}`, 1);
-      const kafka = await kafkaRate(broker, `kafka-${round}`);
-      const mirror = await mirrorRate(broker, `mirror-${round}`);
-      const memory = Math.round(process.memoryUsage().rss / 1e6);
+      const kafka = await kafkaRun(broker, `kafka-${round}`);
+      const mirror = await mirrorRun(broker, `mirror-${round}`);
+      const shown = ({ rate, megabytes }: Run) => `${Math.round(rate)} records/s with ${Math.round(megabytes)} MB`;
       console.log(
-        `producer-perf-test ${Math.round(kafka)} records/s, mirror ${Math.round(mirror)} records/s: ` +
-          `${(mirror / kafka).toFixed(2)} times as many; the mirror's process has ${memory} MB`,
+        `producer-perf-test ${shown(kafka)}, mirror ${shown(mirror)}: ${
+          (mirror.rate / kafka.rate).toFixed(2)
+        } times as many`,
       );
     }
   });

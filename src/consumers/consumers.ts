@@ -8,11 +8,11 @@ import { LogError } from "../errors.ts";
 import type { Clock } from "../vfs.ts";
 import { GroupConsumer } from "./consumer.ts";
 import { Group } from "./group.ts";
+import { checkGroup } from "./group_options.ts";
 import { lagOf } from "./lag.ts";
 import { listCursors } from "./list.ts";
 import { type Lease, LocalMember } from "./local_member.ts";
 import { deleteConsumer, resetConsumer, type ResetOptions, type ResetShard } from "./manage.ts";
-import { checkName } from "./names.ts";
 import { type CursorContext, OpenCursor } from "./open_cursor.ts";
 import type { ConsumerHandle } from "./handle.ts";
 import { RemoteMembers } from "./remote_members.ts";
@@ -23,8 +23,6 @@ interface Entry {
   users: number;
   readonly opening: Promise<{ readonly cursor: OpenCursor; readonly group: Group }>;
 }
-
-const MAX_LEASE_MS = 600_000;
 
 /** See above. */
 export class Consumers {
@@ -51,7 +49,7 @@ export class Consumers {
 
   /** A member of the group of this name, in this thread. */
   consumer(name: string, options: ConsumerOptions): Consumer {
-    const { from, accepts, leaseMs } = this.#check(name, options);
+    const { from, accepts, leaseMs } = checkGroup(name, options, this.#context.views.length);
     let opened: OpenCursor | undefined;
     const member = new LocalMember(
       () => this.#acquire(name, from, (cursor) => opened = cursor),
@@ -76,7 +74,7 @@ export class Consumers {
 
   /** A member of the group of this name, for a worker. */
   handle(name: string, options: GroupOptions): ConsumerHandle {
-    const { from, accepts, leaseMs } = this.#check(name, options);
+    const { from, accepts, leaseMs } = checkGroup(name, options, this.#context.views.length);
     return this.#remote.create(name, { from, accepts, leaseMs }, () => this.#acquire(name, from, () => {}));
   }
 
@@ -136,27 +134,6 @@ export class Consumers {
       await opened?.cursor.close();
     }
     for (const closing of this.#closing.values()) await closing;
-  }
-
-  #check(
-    name: string,
-    { from = "earliest", shards, leaseMs = 10_000 }: GroupOptions,
-  ): { from: "earliest" | "latest"; accepts: ReadonlySet<number> | undefined; leaseMs: number } {
-    checkName(name);
-    if (from !== "earliest" && from !== "latest") {
-      throw new RangeError(`Cannot make a consumer: from must be "earliest" or "latest", not ${String(from)}`);
-    }
-    if (!Number.isSafeInteger(leaseMs) || leaseMs < 10 || leaseMs > MAX_LEASE_MS) {
-      throw new RangeError(
-        `Cannot make a consumer: leaseMs must be a whole number from 10 to ${MAX_LEASE_MS}, not ${String(leaseMs)}`,
-      );
-    }
-    const count = this.#context.views.length;
-    for (const shard of shards ?? []) {
-      if (Number.isSafeInteger(shard) && shard >= 0 && shard < count) continue;
-      throw new RangeError(`Cannot make a consumer of shard ${String(shard)}: this log has shards 0 to ${count - 1}`);
-    }
-    return { from, accepts: shards === undefined ? undefined : new Set(shards), leaseMs };
   }
 
   async #acquire(name: string, from: "earliest" | "latest", onOpen: (cursor: OpenCursor) => void): Promise<Lease> {

@@ -153,9 +153,14 @@ export function shardStats({ shard, telemetry, openedAt }: CountedShard): ShardS
   };
 }
 
-type Sums = Omit<StatsCounts, "messages" | "messagesWritten" | "batchBytes" | "batchRecords" | `${string}Latency`>;
+/** Counts that are sums over shards. */
+export type Sums = Omit<
+  StatsCounts,
+  "messages" | "messagesWritten" | "batchBytes" | "batchRecords" | `${string}Latency`
+>;
 
-function countsOf(telemetry: ShardTelemetry, bytesBuffered: number): Sums {
+/** What a shard's telemetry counts. */
+export function countsOf(telemetry: ShardTelemetry, bytesBuffered: number): Sums {
   const { bytesWritten, bytesDirect, bytesCached, bytesSynced, flushes, commits, syncs, batches } = telemetry;
   const { refusals, waits, waitMs, segments, rolls } = telemetry;
   return {
@@ -178,7 +183,10 @@ function countsOf(telemetry: ShardTelemetry, bytesBuffered: number): Sums {
 }
 
 /** All shards together. */
-export function totalStats(counted: readonly CountedShard[], shards: readonly ShardStats[]): StatsCounts {
+export function totalStats(
+  counted: readonly Pick<CountedShard, "telemetry">[],
+  shards: readonly ShardStats[],
+): StatsCounts {
   const sum = (name: keyof Sums | "messages" | "messagesWritten"): number =>
     shards.reduce((total, shard) => total + shard[name], 0);
   const merged = (of: (telemetry: ShardTelemetry) => Histogram): Latency => {
@@ -211,6 +219,7 @@ export function totalStats(counted: readonly CountedShard[], shards: readonly Sh
   };
 }
 
-function ratio(sum: number, count: number): number {
+/** An average; 0 without anything. */
+export function ratio(sum: number, count: number): number {
   return count === 0 ? 0 : sum / count;
 }

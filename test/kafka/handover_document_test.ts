@@ -31,8 +31,8 @@ async function run(directory: string, code: string): Promise<string> {
 
 describe("docs/handover.md", () => {
   it("has an example for each way, and the entry one", () => {
-    assert.equal(examples.length, 3);
-    assert.equal(examples.filter(needsBroker).length, 1);
+    assert.equal(examples.length, 4);
+    assert.equal(examples.filter(needsBroker).length, 2);
   });
 
   it("has examples on files that run and print what it says", () =>

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { KafkaError, type KafkaLogOptions, openKafkaLog } from "../../kafka.ts";
-import { type LogRecord, openLog } from "../../mod.ts";
+import { type Log, type LogRecord, openLog } from "../../mod.ts";
 import { collect, fails, useDirectory } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
-import { sharedSuite } from "./shared_suite.ts";
+import { sharedConsumers } from "./shared_consumers.ts";
+import { sharedReading } from "./shared_reading.ts";
+import { sharedSuite, type UsePlace } from "./shared_suite.ts";
 
 const skip = whyNoKafka();
 let starting: Promise<Broker> | undefined;
@@ -31,22 +33,19 @@ async function newTopic(
   return { broker, brokers: broker.address, topic };
 }
 
-describe("the shared suite on the embedded log", () => {
-  sharedSuite(
-    false,
-    (shards, body) =>
-      useDirectory((directory) =>
-        body({ open: (options) => openLog(directory, { shards, topic: "log", ...options }) })
-      ),
-  );
-});
+const embedded: UsePlace = (shards, body) =>
+  useDirectory((directory) => body({ open: (options) => openLog(directory, { shards, topic: "log", ...options }) }));
 
-describe("the shared suite on a broker", () => {
-  sharedSuite(skip, async (shards, body) => {
-    const { brokers, topic } = await newTopic(shards);
-    await body({ open: (options) => openKafkaLog({ brokers, topic, shards, ...options }) });
-  });
-});
+const cluster: UsePlace = async (shards, body) => {
+  const { brokers, topic } = await newTopic(shards, { "retention.ms": "-1" });
+  // A program that moves changes this line.
+  await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
+};
+
+for (const suite of [sharedSuite, sharedReading, sharedConsumers]) {
+  describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
+  describe(`${suite.name} on a broker`, () => suite(skip, cluster));
+}
 
 describe("a log on a cluster", () => {
   after(async () => {

@@ -1,7 +1,7 @@
-/** What a mirror remembers is there whole, or as it was, whatever a power loss takes. */
+/** What a mirror remembers is read as it was written, or refused; after a power loss it is there whole, or as it was. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { memoryVfs } from "../../adapters/memory.ts";
+import { memoryVfs, SimulatedCrash } from "../../adapters/memory.ts";
 import { type MirrorPlace, type MirrorState, readMirrorState, writeMirrorState } from "../../src/kafka/mirror_state.ts";
 import { OffsetMapping } from "../../src/kafka/offset_mapping.ts";
 import type { Vfs } from "../../src/vfs.ts";
@@ -31,6 +31,29 @@ describe("the file of a mirror", () => {
       assert.deepEqual(shown((await readMirrorState(placeIn(vfs)))!), shown(state(n)));
     }
     assert.deepEqual((await vfs.list("/log")).map(({ name }) => name), ["mirror.a_b.chat.2"]);
+  });
+
+  it("is the old one or the new one, wherever the machine stops while it is written", async () => {
+    let isWritten = false;
+    for (let operation = 1; !isWritten; operation++) {
+      for (const kind of ["process", "power"] as const) {
+        for (let seed = 1; seed <= 20; seed++) {
+          const vfs = memoryVfs({ seed });
+          await vfs.makeDirectory("/log");
+          await vfs.syncDirectory("/");
+          await writeMirrorState(placeIn(vfs), state(1));
+          vfs.crashAt(vfs.operations + operation);
+          isWritten = await writeMirrorState(placeIn(vfs), state(2)).then(() => true, (error) => {
+            assert.ok(error instanceof SimulatedCrash, String(error));
+            return false;
+          });
+          const found = shown((await readMirrorState(placeIn(vfs.crash(kind))))!);
+          const isNew = (found as { producerStart: number }).producerStart === 2;
+          assert.deepEqual(found, shown(state(isNew ? 2 : 1)), `operation ${operation}, ${kind}, seed ${seed}`);
+          assert.ok(isNew || !isWritten, "what was written is there");
+        }
+      }
+    }
   });
 
   it("is refused where it belongs to something else", async () => {

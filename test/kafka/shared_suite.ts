@@ -1,21 +1,22 @@
 /** What a program may rely on wherever its log is: the same tests for the embedded log and for a topic of a cluster. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { KafkaLog } from "../../kafka.ts";
-import { BACKPRESSURE, BatchBuilder, type LogErrorCode, type LogRecord, type RecordInput } from "../../mod.ts";
+import { BACKPRESSURE, BatchBuilder, type CodecName, type Log, type LogErrorCode } from "../../mod.ts";
+import type { LogRecord, RecordInput } from "../../mod.ts";
 import { collect, fails, texts } from "../helpers.ts";
-
-/** What both kinds of log have. */
-export type AnyLog = Omit<KafkaLog, "shards" | "shard" | "shardFor" | "user" | "producer" | "fence"> & {
-  readonly shards: readonly Omit<KafkaLog["shards"][number], "placed">[];
-  shard(id: number): Omit<KafkaLog["shards"][number], "placed">;
-  shardFor(key: string): Omit<KafkaLog["shards"][number], "placed">;
-};
 
 /** Makes logs for one test. */
 export interface Place {
   /** Opens the test's log; again: the same one. */
-  open(options?: { flushIntervalMs?: number; maxBufferPerShard?: number; batchBytes?: number }): Promise<AnyLog>;
+  open(options?: PlaceOptions): Promise<Log>;
+}
+
+/** What both ways of opening take. */
+export interface PlaceOptions {
+  readonly flushIntervalMs?: number;
+  readonly maxBufferPerShard?: number;
+  readonly batchBytes?: number;
+  readonly compression?: CodecName;
 }
 
 /** A place of its own for a test that needs so many shards. */
@@ -25,7 +26,7 @@ const START = 1_760_000_000_000;
 
 /** Registers the tests. */
 export function sharedSuite(skip: string | false, use: UsePlace): void {
-  const test = (title: string, shards: number, body: (log: AnyLog, place: Place) => Promise<void>) =>
+  const test = (title: string, shards: number, body: (log: Log, place: Place) => Promise<void>) =>
     it(title, { skip }, () =>
       use(shards, async (place) => {
         const log = await place.open();

@@ -7,8 +7,10 @@ import process from "node:process";
 import * as zlib from "node:zlib";
 import { BACKPRESSURE, BatchBuilder, openLog } from "../../mod.ts";
 import type { Log, OpenOptions, RecordInput, Shard } from "../../mod.ts";
-import { HEADER_BYTES, readHeader } from "../../src/batch/format.ts";
-import { GOLDEN_BATCHES, goldenBytes } from "../fixtures/kafka_batches.ts";
+import { crc32c } from "../../src/batch/crc32c.ts";
+import { CRC_AT, CRC_FROM, HEADER_BYTES, PRODUCER_ID_AT, readHeader } from "../../src/batch/format.ts";
+import { writeI32, writeI64 } from "../../src/bytes.ts";
+import { GOLDEN_BATCHES, type GoldenBatch, goldenBytes } from "../fixtures/kafka_batches.ts";
 import { referenceBatch } from "../fixtures/reference_batch.ts";
 
 const START = 1_760_000_000_000;
@@ -63,6 +65,20 @@ function packed(attributes: number, pack: (bytes: Uint8Array) => Uint8Array, fro
   return referenceBatch({ attributes, count, baseTimestamp, maxTimestamp }, pack(plain.subarray(HEADER_BYTES)));
 }
 
+/** A golden batch of a producer of its own: a shard takes a producer's batch once, and no older epoch of it. */
+function foreign(golden: GoldenBatch, producerId: number): Uint8Array {
+  const bytes = goldenBytes(golden);
+  if (golden.header.producerId < 0) return bytes;
+  writeI64(bytes, PRODUCER_ID_AT, producerId);
+  writeI32(bytes, CRC_AT, crc32c(bytes, CRC_FROM, bytes.length));
+  return bytes;
+}
+
+/** What is known of producers is read first, after opening. */
+async function takeBatch(shard: Shard, batch: Uint8Array): Promise<void> {
+  while (shard.tryAppendBatch(batch) === BACKPRESSURE) await shard.writable();
+}
+
 async function fill(shard: Shard, from: number): Promise<void> {
   for (let i = from; i < from + 300; i++) {
     take(shard.tryAppend(record(i)));
@@ -72,8 +88,8 @@ async function fill(shard: Shard, from: number): Promise<void> {
   take(shard.tryAppendBatch(packed(1, (bytes) => zlib.gzipSync(bytes), from, 40)));
   take(shard.tryAppend(record(from + 1)));
   take(shard.tryAppendBatch(packed(4, (bytes) => zlib.zstdCompressSync(bytes), from + 7, 25)));
-  for (const golden of GOLDEN_BATCHES.filter(({ name }) => FOREIGN.includes(name))) {
-    take(shard.tryAppendBatch(goldenBytes(golden)));
+  for (const [i, golden] of GOLDEN_BATCHES.filter(({ name }) => FOREIGN.includes(name)).entries()) {
+    await takeBatch(shard, foreign(golden, 4711 + from * 10 + i));
   }
   // Larger than a batch, larger than a segment, and small ones behind them.
   for (const size of [1000, 20_000]) {

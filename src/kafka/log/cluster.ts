@@ -68,13 +68,13 @@ export async function ask<T>(
 export interface PartitionRange {
   readonly from: number;
   readonly fromTime: number | undefined;
-  /** Exclusive end at this moment. */
+  /** Exclusive end: that of this moment, or the one that was asked for. */
   readonly end: number;
   readonly earliest: number;
 }
 
 /**
- * Finds where a reader begins.
+ * Finds where a reader begins and ends.
  *
  * @throws {LogError} `OFFSET_OUT_OF_RANGE`; the message names the valid range.
  */
@@ -82,10 +82,33 @@ export async function findRange(
   topic: KafkaTopic,
   partition: number,
   patience: Patience,
-  { from = "earliest" }: ReadOptions,
+  options: ReadOptions,
+): Promise<PartitionRange> {
+  const range = await findStart(topic, partition, patience, options);
+  const { before } = options;
+  if (before === undefined) return range;
+  const named = typeof before === "number" ? before : (before as readonly number[])[partition] ?? Infinity;
+  const place = { topic: topic.topic, partition };
+  const found = before instanceof Date
+    ? await ask(topic, partition, patience, (leader) => requestOffsetAt(leader, place, before.getTime())) ?? Infinity
+    : named;
+  return { ...range, end: Math.min(range.end, found) };
+}
+
+async function findStart(
+  topic: KafkaTopic,
+  partition: number,
+  patience: Patience,
+  { from = "earliest", isolation }: ReadOptions,
 ): Promise<PartitionRange> {
   const place = { topic: topic.topic, partition };
-  const { earliest, end } = await ask(topic, partition, patience, (leader) => requestOffsets(leader, place));
+  const isCommitted = isolation === "committed";
+  const { earliest, end } = await ask(
+    topic,
+    partition,
+    patience,
+    (leader) => requestOffsets(leader, place, isCommitted),
+  );
   if (from === "earliest") return { from: earliest, fromTime: undefined, earliest, end };
   if (from === "latest") return { from: end, fromTime: undefined, earliest, end };
   if (from instanceof Date) {

@@ -3,19 +3,34 @@
  *
  * @module
  */
+import type { BackupReport } from "../../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../../batch/record_input.ts";
 import type { ProducerHandle } from "../../claims/handle.ts";
+import type { ConsumerHandle } from "../../consumers/handle.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions } from "../../consumers/types.ts";
 import { LogError } from "../../errors.ts";
+import { untilAborted } from "../../log/aborting.ts";
 import { AppendQueue } from "../../log/append_queue.ts";
+import type { Guarantee } from "../../log/guarantee.ts";
+import type { IdempotentProducer } from "../../log/idempotent_types.ts";
 import type { Appended, AppendOptions, RecordPlace, UserStream } from "../../log/log_types.ts";
 import type { RecoveryReport } from "../../log/opened_shard.ts";
 import { shardOfKey } from "../../log/partitioner.ts";
-import type { Rung } from "../../options.ts";
-import type { ReadOptions } from "../../read/read_options.ts";
+import type { LogStats } from "../../log/stats.ts";
+import { prometheusText } from "../../log/stats_text.ts";
+import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../../log/streams.ts";
+import type { Rung, SignalOptions } from "../../options.ts";
+import type { RawRange, RawReadOptions } from "../../read/raw_reader.ts";
+import { checkReadOptions, type ReadOptions } from "../../read/read_options.ts";
 import type { LogBatch } from "../../read/stored_batch.ts";
 import type { LogRecord } from "../../read/stored_record.ts";
+import { ClusterConsumer } from "../group/cluster_consumer.ts";
+import { listConsumers } from "../group/list_consumers.ts";
+import type { KafkaTopic } from "../wire/cluster.ts";
 import type { Cluster } from "./cluster.ts";
-import { readBatches, readRecords } from "./cluster_reader.ts";
+import { clusterGuarantee } from "./cluster_guarantee.ts";
+import { readBatches, readRanges, readRecords } from "./cluster_reader.ts";
+import { clusterStats } from "./cluster_stats.ts";
 import type { KafkaLog } from "./kafka_log_types.ts";
 import type { PartitionWriter } from "./partition_writer.ts";
 
@@ -29,31 +44,45 @@ export class ClusterLog implements KafkaLog {
   readonly shards: readonly PartitionWriter[];
   readonly #cluster: Cluster;
   readonly #queues: readonly AppendQueue[];
+  readonly #connections: KafkaTopic;
+  readonly #maxBuffer: number;
   readonly #disconnect: () => void;
+  readonly #openedMs = performance.now();
   /** Shard for records without a key, and how many batches it had finished when it became that. */
   #sticky = 0;
   #stickyBatches = 0;
   #closing: Promise<void> | undefined = undefined;
 
-  constructor(cluster: Cluster, shards: readonly PartitionWriter[], disconnect: () => void) {
+  constructor(
+    cluster: Cluster,
+    shards: readonly PartitionWriter[],
+    connections: KafkaTopic,
+    maxBuffer: number,
+    disconnect: () => void,
+  ) {
     const { brokers, topic } = cluster.options;
     this.directory = `kafka://${String(brokers)}/${topic}`;
     this.topic = topic;
     this.shards = shards;
     this.#cluster = cluster;
     this.#queues = shards.map((shard) => new AppendQueue(shard));
+    this.#connections = connections;
+    this.#maxBuffer = maxBuffer;
     this.#disconnect = disconnect;
   }
 
-  async append(record: RecordInput, { signal }: AppendOptions = {}): Promise<Appended> {
+  async append(record: RecordInput, options: AppendOptions = {}): Promise<Appended> {
     this.#assertOpen();
+    const { signal } = options;
     signal?.throwIfAborted();
-    if (typeof record !== "object" || record === null) {
-      throw new TypeError("Cannot append a record: it must be an object");
+    for (const name of ["ifOffset", "ifUserOffset"] as const) {
+      if (options[name] === undefined) continue;
+      throw embeddedOnly(
+        `append with ${name}`,
+        "a broker compares nothing; let one embedded log decide, and mirror it",
+      );
     }
-    const { key } = record;
-    const shard = key === undefined || key === null ? this.#stickyShard() : this.shardFor(key);
-    const taken = this.#queues[shard.id].take(record, signal);
+    const { shard, taken } = this.#take(record, signal);
     const offset = await untilAborted(
       typeof taken === "number" ? shard.placed(taken) : taken.then((taken) => shard.placed(taken)),
       signal,
@@ -82,42 +111,100 @@ export class ClusterLog implements KafkaLog {
   }
 
   batches(options: ReadOptions = {}): AsyncIterableIterator<LogBatch> {
-    if (options.last !== undefined) {
-      throw new TypeError("Cannot read the last batches of a log on Kafka: read records, or begin at an offset");
+    const partitions = this.#partitionsFor(options);
+    if (options.reverse) throw new TypeError("Cannot read batches in reverse: read() does that");
+    if (options.last !== undefined && partitions.length > 1) {
+      throw new TypeError("Cannot read the last batches of all shards: name a shard");
     }
-    return readBatches(this.#cluster, this.#partitionsFor(options), options);
+    return readBatches(this.#cluster, partitions, options);
   }
 
-  async get({ shard, offset }: RecordPlace): Promise<LogRecord | undefined> {
+  readRaw(options: RawReadOptions = {}): AsyncIterableIterator<RawRange> {
     this.#assertOpen();
-    if (shard === undefined && this.shards.length > 1) {
-      throw new TypeError("Cannot get a record: name its shard, this log has several");
-    }
+    return readRanges(this.#cluster, this.#named(options.shard, "read ranges of batches").id, options);
+  }
+
+  toReadableStream({ highWaterMark, ...options }: ReadableStreamOptions = {}): ReadableStream<LogRecord> {
+    return readableOf(this.read(options), highWaterMark);
+  }
+
+  toWritableStream(options: WritableStreamOptions = {}): WritableStream<RecordInput> {
+    this.#assertOpen();
+    return writableOf({
+      take: (record, signal) => this.#take(record, signal).taken,
+      flush: (rung, options) => this.flush(rung, options),
+    }, options);
+  }
+
+  async get({ shard, offset }: RecordPlace, { signal }: SignalOptions = {}): Promise<LogRecord | undefined> {
+    this.#assertOpen();
+    const { id } = this.#named(shard, "get a record");
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new TypeError(`Cannot get a record: its offset must be a whole number from 0, not ${String(offset)}`);
     }
-    const { id } = this.shard(shard ?? 0);
-    for await (const record of this.read({ shard: id, from: offset, limit: 1 })) {
-      return record.offset === offset ? record : undefined;
-    }
+    const options = { shard: id, from: offset, limit: 1, ...(signal === undefined ? {} : { signal }) };
+    for await (const record of this.read(options)) return record.offset === offset ? record : undefined;
     return undefined;
   }
 
+  stats(): LogStats {
+    const { directory, topic, shards } = this;
+    return clusterStats({ directory, topic, shards, openedMs: this.#openedMs, maxBuffer: this.#maxBuffer });
+  }
+
+  statsText(): string {
+    return prometheusText([this.stats()]);
+  }
+
+  async guarantee(): Promise<Guarantee> {
+    this.#assertOpen();
+    return await clusterGuarantee(this.#cluster, this.#connections);
+  }
+
+  consumer(name: string, options: ConsumerOptions = {}): Consumer {
+    this.#assertOpen();
+    return new ClusterConsumer(this.#cluster, name, options);
+  }
+
+  async consumers(): Promise<readonly ConsumerInfo[]> {
+    this.#assertOpen();
+    return await listConsumers(this.#cluster, this.#connections);
+  }
+
   user(_key: BytesInput): UserStream {
-    throw this.#embeddedOnly("read the records of one key", "read the shard of the key, or keep the log embedded");
+    throw embeddedOnly("read the records of one key", "read the shard of the key with `where`");
+  }
+
+  trimUser(): Promise<void> {
+    return Promise.reject(embeddedOnly("trim a user", "append a tombstone, and let the topic be compacted"));
   }
 
   producer(): ProducerHandle {
-    throw this.#embeddedOnly("make a producer for a thread", "open a log of its own there");
+    throw embeddedOnly("make a producer for a thread", "open a log of its own there");
   }
 
   fence(_producer: ProducerHandle): void {
-    throw this.#embeddedOnly("lock a producer out", "there is none");
+    throw embeddedOnly("lock a producer out", "there is none");
   }
 
-  async flush(rung?: Rung): Promise<void> {
+  consumerHandle(): ConsumerHandle {
+    throw embeddedOnly("make a consumer for a thread", "open a log there, and a consumer of the same name");
+  }
+
+  idempotentProducer(): Promise<IdempotentProducer> {
+    const advice =
+      "every batch of this log is sent once as it is; to count records of a source over restarts, append to an embedded log " +
+      "and mirror that";
+    return Promise.reject(embeddedOnly("make an idempotent producer", advice));
+  }
+
+  backup(): Promise<BackupReport> {
+    return Promise.reject(embeddedOnly("make a backup", "restoreFromKafka makes a log of a topic"));
+  }
+
+  async flush(rung?: Rung, options?: SignalOptions): Promise<void> {
     this.#assertOpen();
-    const results = await Promise.allSettled(this.shards.map((shard) => shard.flush(rung)));
+    const results = await Promise.allSettled(this.shards.map((shard) => shard.flush(rung, options)));
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
@@ -136,31 +223,31 @@ export class ClusterLog implements KafkaLog {
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
+  /** Hands a record to its shard, and says to which one. */
+  #take(
+    record: RecordInput,
+    signal: AbortSignal | undefined,
+  ): { shard: PartitionWriter; taken: number | Promise<number> } {
+    if (typeof record !== "object" || record === null) {
+      throw new TypeError("Cannot append a record: it must be an object");
+    }
+    const { key } = record;
+    const shard = key === undefined || key === null ? this.#stickyShard() : this.shardFor(key);
+    return { shard, taken: this.#queues[shard.id].take(record, signal) };
+  }
+
+  #named(shard: number | undefined, action: string): PartitionWriter {
+    if (shard === undefined && this.shards.length > 1) {
+      throw new TypeError(`Cannot ${action}: name its shard, this log has several`);
+    }
+    return this.shard(shard ?? 0);
+  }
+
   #partitionsFor(options: ReadOptions): number[] {
     this.#assertOpen();
-    const { shard, from, last, limit } = options;
-    // Never silently something else than was asked for.
-    for (const name of ["before", "reverse", "where", "isolation"]) {
-      const value = (options as Record<string, unknown>)[name];
-      if (value !== undefined && value !== false && value !== "uncommitted") {
-        throw this.#embeddedOnly(
-          `read with ${name}`,
-          "restore the topic into a log and read that, or choose among the records",
-        );
-      }
-    }
-    for (const [name, value] of [["last", last], ["limit", limit]] as const) {
-      if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) {
-        throw new RangeError(`Cannot read: ${name} must be a whole number from 0, not ${String(value)}`);
-      }
-    }
-    if (shard !== undefined) return [this.shard(shard).id];
-    if (typeof from === "number" && this.shards.length > 1) {
-      throw new TypeError(
-        "Cannot read from an offset on all shards: name a shard, or give an array of offsets by shard",
-      );
-    }
-    return this.shards.map(({ id }) => id);
+    const partitions = options.shard === undefined ? this.shards.map(({ id }) => id) : [this.shard(options.shard).id];
+    checkReadOptions(options, partitions.length);
+    return partitions;
   }
 
   /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */
@@ -177,10 +264,6 @@ export class ClusterLog implements KafkaLog {
     return shards[this.#sticky];
   }
 
-  #embeddedOnly(action: string, advice: string): LogError {
-    return new LogError("UNSUPPORTED", `Cannot ${action} on a cluster: it needs the embedded log; ${advice}`);
-  }
-
   #assertOpen(): void {
     if (this.#closing !== undefined) {
       throw new LogError("CLOSED", `Cannot use the log ${this.directory}: it is closed; open it again`);
@@ -188,12 +271,6 @@ export class ClusterLog implements KafkaLog {
   }
 }
 
-/** The task, or the signal's reason as soon as it is given. */
-function untilAborted<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return task;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    task.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
+function embeddedOnly(action: string, advice: string): LogError {
+  return new LogError("UNSUPPORTED", `Cannot ${action} on a cluster: it needs the embedded log; ${advice}`);
 }

@@ -1,26 +1,22 @@
 /**
- * `read` and `batches` on a cluster.
+ * `read`, `batches` and `readRaw` on a cluster.
  *
  * @module
  */
-import { asLogError } from "../../errors.ts";
+import { CODEC_MASK, CODECS } from "../../batch/format.ts";
+import { LogError } from "../../errors.ts";
+import type { RawRange, RawReadOptions } from "../../read/raw_reader.ts";
 import type { ReadOptions } from "../../read/read_options.ts";
 import { BoundedCursor, type CursorBounds, type RecordCursor } from "../../read/record_cursor.ts";
 import type { LogBatch } from "../../read/stored_batch.ts";
 import type { LogRecord } from "../../read/stored_record.ts";
-import { CODEC_MASK, CODECS } from "../../batch/format.ts";
-import { type Cluster, findRange, ownConnections, type PartitionRange, patienceFor } from "./cluster.ts";
+import { type Cluster, patienceFor } from "./cluster.ts";
+import { merge } from "./merging.ts";
 import { type FetchedBatch, PartitionCursor } from "./partition_cursor.ts";
-import type { KafkaTopic } from "../wire/cluster.ts";
+import { backwards, cursorOf, findStarts, type Reader, run } from "./reading.ts";
 
-/** One reader: its connections, and where each partition is read. */
-interface Reader {
-  readonly cluster: Cluster;
-  readonly topic: KafkaTopic;
-  readonly options: ReadOptions;
-  readonly signal: AbortSignal;
-  readonly ranges: ReadonlyMap<number, PartitionRange>;
-}
+const RAW_BYTES: number = 1024 * 1024;
+const MAX_RAW_BYTES: number = 64 * 1024 * 1024;
 
 /** Reads records; the iterator ends as `log.read` does. */
 export function readRecords(
@@ -40,69 +36,27 @@ export function readBatches(
   return run(cluster, partitions, options, batches);
 }
 
-/** Opens a reader, lets it read, and frees its connections whatever happens. */
-function run<T>(
-  cluster: Cluster,
-  partitions: readonly number[],
-  options: ReadOptions,
-  read: (reader: Reader) => AsyncGenerator<T>,
-): AsyncGenerator<T> {
-  const topic = ownConnections(cluster);
-  const signal = options.signal === undefined ? cluster.closed : AbortSignal.any([cluster.closed, options.signal]);
-  // What comes from now on is behind "latest", whenever the first step is taken.
-  const opening = options.from === "latest" ? findRanges(cluster, topic, partitions, options, signal) : undefined;
-  opening?.catch(() => topic.close());
-  async function* steps(): AsyncGenerator<T> {
-    const stop = (): void => topic.close();
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      options.signal?.throwIfAborted();
-      const ranges = await (opening ?? findRanges(cluster, topic, partitions, options, signal));
-      yield* read({ cluster, topic, options, signal, ranges });
-    } catch (error) {
-      if (options.signal?.aborted) throw options.signal.reason;
-      if (!cluster.closed.aborted) throw asLogError(error, "read the log");
-    } finally {
-      signal.removeEventListener("abort", stop);
-      topic.close();
-    }
+/** Reads one partition as it is stored; the iterator ends as `log.readRaw` does. */
+export function readRanges(cluster: Cluster, partition: number, options: RawReadOptions): AsyncGenerator<RawRange> {
+  const { maxBytes = RAW_BYTES } = options;
+  if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > MAX_RAW_BYTES) {
+    throw new RangeError(
+      `Cannot read: maxBytes must be a whole number from 1 to ${MAX_RAW_BYTES}, not ${String(maxBytes)}`,
+    );
   }
-  return steps();
-}
-
-async function findRanges(
-  cluster: Cluster,
-  topic: KafkaTopic,
-  partitions: readonly number[],
-  options: ReadOptions,
-  signal: AbortSignal,
-): Promise<Map<number, PartitionRange>> {
-  const found = partitions.map(async (partition) =>
-    [partition, await findRange(topic, partition, patienceFor(cluster, signal), options)] as const
-  );
-  return new Map(await Promise.all(found));
-}
-
-function cursorOf(reader: Reader, partition: number, from: number): PartitionCursor {
-  const { cluster, topic, options, signal, ranges } = reader;
-  return new PartitionCursor({
-    topic,
-    partition,
-    from,
-    fromTime: ranges.get(partition)!.fromTime,
-    codecs: cluster.codecs,
-    patience: patienceFor(cluster, signal),
-    onGap: options.onCorrupt === "skip" ? options.onGap ?? (() => {}) : undefined,
-  });
+  return run(cluster, [partition], options, (reader) => ranges(reader, partition, maxBytes));
 }
 
 async function* records(reader: Reader): AsyncGenerator<LogRecord> {
-  const { options, signal } = reader;
+  const { options, signal, ranges } = reader;
   let left = options.limit ?? Infinity;
   if (left <= 0) return;
-  const cursors: PartitionCursor[] = [];
-  const history = options.last === undefined ? merged(reader, cursors) : lastOf(reader, options.last, cursors);
-  for await (const record of history) {
+  const { reverse = false } = options;
+  const cursors = reverse ? [] : await cursorsOf(reader);
+  const sources = reverse
+    ? backwards(await newest(reader)).map((source) => () => source.next())
+    : cursors.map((cursor) => () => cursor.next(ranges.get(cursor.partition)!.end));
+  for await (const record of merge(sources, reverse)) {
     yield record;
     if (--left <= 0) return;
     signal.throwIfAborted();
@@ -115,50 +69,19 @@ async function* records(reader: Reader): AsyncGenerator<LogRecord> {
   }
 }
 
-/** What is there at this moment, by (timestamp, shard, offset). Leaves the cursors behind it. */
-async function* merged(reader: Reader, cursors: PartitionCursor[]): AsyncGenerator<LogRecord> {
-  const standing: { cursor: PartitionCursor; record: LogRecord }[] = [];
-  const step = async (cursor: PartitionCursor): Promise<void> => {
-    const { end } = reader.ranges.get(cursor.partition)!;
-    const record = await cursor.next(end);
-    if (record !== undefined) standing.push({ cursor, record });
-  };
-  for (const [partition, { from }] of reader.ranges) cursors.push(cursorOf(reader, partition, from));
-  await Promise.all(cursors.map(step));
-  while (standing.length > 0) {
-    let first = 0;
-    for (let i = 1; i < standing.length; i++) if (isBefore(standing[i].record, standing[first].record)) first = i;
-    const [{ cursor, record }] = standing.splice(first, 1);
-    yield record;
-    await step(cursor);
-  }
+async function cursorsOf(reader: Reader): Promise<PartitionCursor[]> {
+  const isTimed = reader.options.last === undefined;
+  return [...await findStarts(reader)].map(([partition, from]) => cursorOf(reader, partition, from, isTimed));
 }
 
-function isBefore(a: LogRecord, b: LogRecord): boolean {
-  return a.timestamp !== b.timestamp ? a.timestamp < b.timestamp : a.shard < b.shard;
-}
-
-/** The last so many: offsets alone do not tell, where some hold no record, so it looks further back until there are enough. */
-async function* lastOf(reader: Reader, wanted: number, cursors: PartitionCursor[]): AsyncGenerator<LogRecord> {
-  const found: LogRecord[] = [];
-  for (const [partition, { end, from: first }] of reader.ranges) {
-    let kept: LogRecord[] = [];
-    for (let back = wanted;; back *= 2) {
-      const from = Math.max(first, end - back);
-      const cursor = cursorOf(reader, partition, from);
-      kept = [];
-      for (let record = await cursor.next(end); record !== undefined; record = await cursor.next(end)) {
-        kept.push(record);
-        if (kept.length > wanted) kept.shift();
-      }
-      if (kept.length < wanted && from > first && wanted > 0) continue;
-      cursors.push(cursorOf(reader, partition, end));
-      break;
-    }
-    found.push(...kept);
-  }
-  found.sort((a, b) => a.timestamp - b.timestamp || a.shard - b.shard || a.offset - b.offset);
-  yield* found.slice(Math.max(0, found.length - wanted));
+/** With `last` a pass from the end goes no further than these. */
+async function newest(reader: Reader): Promise<Reader> {
+  if (reader.options.last === undefined) return reader;
+  const starts = await findStarts(reader);
+  const ranges = [...reader.ranges].map(([partition, range]) =>
+    [partition, { ...range, from: starts.get(partition)! }] as const
+  );
+  return { ...reader, ranges: new Map(ranges) };
 }
 
 /** Whatever comes, as it comes: in order within a shard. */
@@ -181,30 +104,45 @@ async function* followed(cursors: readonly PartitionCursor[]): AsyncGenerator<Lo
 async function* batches(reader: Reader): AsyncGenerator<LogBatch> {
   const { options, ranges, cluster, signal } = reader;
   let left = options.limit ?? Infinity;
-  const cursors = [...ranges].map(([partition, { from }]) => cursorOf(reader, partition, from));
+  if (left <= 0) return;
+  const starts = await findStarts(reader);
+  const cursors = [...starts].map(([partition, from]) => cursorOf(reader, partition, from));
   for (let isFollowing = false;; isFollowing = true) {
     for (const cursor of cursors) {
-      const { end, from, fromTime } = ranges.get(cursor.partition)!;
+      const { end, fromTime } = ranges.get(cursor.partition)!;
       for (;;) {
-        if (left <= 0) return;
         signal.throwIfAborted();
         const batch = await cursor.nextBatch(isFollowing ? Infinity : end);
         if (batch === undefined) break;
-        const limit = left;
-        left -= Math.min(left, batch.header.count);
         cursor.passed(batch);
-        yield logBatch(cluster, cursor.partition, batch, {
-          from,
-          before: Infinity,
-          matches: undefined,
-          fromTime,
+        const found = logBatch(cluster, cursor.partition, batch, {
+          from: starts.get(cursor.partition)!,
+          before: options.before === undefined ? Infinity : end,
+          matches: reader.matches,
+          fromTime: options.last === undefined ? fromTime : undefined,
           skip: 0,
-          limit,
+          limit: left,
         });
+        if (reader.matches !== undefined || left !== Infinity) {
+          const wanted = countUpTo(left, found);
+          if (wanted === 0) continue;
+          left -= wanted;
+        }
+        yield found;
+        if (left <= 0) return;
       }
     }
     if (!options.follow) return;
   }
+}
+
+/** How many records of a batch are wanted; without a limit it is enough to know that there are some. */
+function countUpTo(left: number, batch: LogBatch): number {
+  const cursor = batch.records();
+  const most = left === Infinity ? 1 : left;
+  let count = 0;
+  while (count < most && cursor.next()) count++;
+  return count;
 }
 
 function logBatch(
@@ -217,7 +155,10 @@ function logBatch(
   const whole = bytes.subarray(at, at + header.bytes);
   const records = (): RecordCursor =>
     new BoundedCursor(whole, 0, codecs, bounds, (fault) => {
-      throw new Error(`Cannot decode the batch at offset ${baseOffset} of shard ${shard}: ${fault}`);
+      throw new LogError("CORRUPT_BATCH", `Cannot read shard ${shard}: the batch at offset ${baseOffset}: ${fault}`, {
+        shard,
+        range: [baseOffset, lastOffset],
+      });
     });
   return {
     ...{ shard, baseOffset, lastOffset, count, baseTimestamp, maxTimestamp, records },
@@ -225,4 +166,45 @@ function logBatch(
     byteLength: header.bytes,
     bytes: whole,
   };
+}
+
+async function* ranges(
+  { cluster, topic, options, signal, ranges }: Reader,
+  partition: number,
+  maxBytes: number,
+): AsyncGenerator<RawRange> {
+  const { from, end } = ranges.get(partition)!;
+  const { codecs } = cluster;
+  const onGap = options.onCorrupt === "skip" ? options.onGap ?? (() => {}) : undefined;
+  const patience = patienceFor(cluster, signal);
+  const cursor = new PartitionCursor({
+    topic,
+    partition,
+    from,
+    fromTime: undefined,
+    codecs,
+    patience,
+    onGap,
+    all: true,
+  });
+  for (let limit = end;;) {
+    signal.throwIfAborted();
+    let batch = await cursor.nextBatch(limit);
+    if (batch === undefined) {
+      if (!options.follow) return;
+      limit = Infinity;
+      continue;
+    }
+    const { bytes, at, header: { baseOffset } } = batch;
+    let to = at;
+    let nextOffset = baseOffset;
+    // Batches that came with one answer lie one behind the other.
+    for (; batch !== undefined; batch = await cursor.nextBatch(limit, true)) {
+      to = batch.at + batch.header.bytes;
+      nextOffset = batch.header.lastOffset + 1;
+      cursor.passed(batch);
+      if (to - at + cursor.bytesAhead > maxBytes) break;
+    }
+    yield { shard: partition, baseOffset, nextOffset, bytes: bytes.subarray(at, to) };
+  }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { CodecName } from "../../batch/format.ts";
 import type { LogError } from "../../errors.ts";
 import type { Log } from "../../log/log_types.ts";
 import type { Shard } from "../../shard/shard_types.ts";
@@ -18,6 +19,8 @@ export interface KafkaLogOptions extends Omit<KafkaOptions, "vfs"> {
   batchBytes?: number;
   /** Bytes that may wait for the broker in one shard; above it `tryAppend` answers `BACKPRESSURE`. From 65,536. @default {8 MiB} */
   maxBufferPerShard?: number;
+  /** How batches are compressed. Finished ones, given to `tryAppendBatch`, stay as they are. @default {"none"} */
+  compression?: CodecName;
   /** Called once for each shard that takes no more records. */
   onError?: (error: LogError) => void;
 }
@@ -29,30 +32,28 @@ export interface KafkaShard extends Shard {
 }
 
 /**
- * A log whose shards are the partitions of a topic. It is used as one that `openLog` opens. What differs:
+ * A log whose shards are the partitions of a topic: a {@linkcode Log}, used as one that `openLog` opens. What differs:
  *
  * - Offsets come with the acknowledgement. The number that `tryAppend` answers is the offset as long as nobody else writes to the
  *   partition; `append` answers the real one always.
- * - `user`, `producer` and `fence` need the embedded log and throw `UNSUPPORTED`.
- * - Both rungs mean what the topic's `min.insync.replicas` means: an acknowledgement says that all replicas in sync have it.
+ * - Both rungs mean what the topic's `min.insync.replicas` means: an acknowledgement says that all replicas in sync have it;
+ *   `guarantee()` names the numbers.
+ * - Consumers are consumer groups of the cluster, of the same name: shards are dealt out among the members on all machines.
+ * - `user`, `trimUser`, `producer`, `fence`, `consumerHandle`, `idempotentProducer`, `backup` and conditions of `append` need the
+ *   embedded log and fail with `UNSUPPORTED`.
+ *
+ * @example
+ * ```ts
+ * import { openLog } from "@bimip/log";
+ * import { openKafkaLog } from "@bimip/log/kafka";
+ *
+ * const { KAFKA } = globalThis as { KAFKA?: string }; // such as "broker-1:9092"
+ * const log = KAFKA === undefined ? await openLog("./data/chat-example") : await openKafkaLog({ brokers: KAFKA, topic: "chat" });
+ * await log.append({ key: "alice", value: "hi" });
+ * await log.close();
+ * ```
  */
-export interface KafkaLog extends
-  Pick<
-    Log,
-    | "directory"
-    | "topic"
-    | "recovery"
-    | "append"
-    | "user"
-    | "read"
-    | "get"
-    | "batches"
-    | "producer"
-    | "fence"
-    | "flush"
-    | "close"
-    | typeof Symbol.asyncDispose
-  > {
+export interface KafkaLog extends Log {
   /** By number. */
   readonly shards: readonly KafkaShard[];
   /** A shard by number. Throws `RangeError` where there is none. */

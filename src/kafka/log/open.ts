@@ -6,6 +6,7 @@
 import type { Codecs } from "../../batch/codecs.ts";
 import { LogError } from "../../errors.ts";
 import { connectTopic } from "../kafka_options.ts";
+import { requestDeleteRecords } from "../wire/delete_records.ts";
 import { requestOffsets, requestTopicSetting } from "../wire/requests.ts";
 import { ask, NEW_TOPIC_MS, patienceFor } from "./cluster.ts";
 import { ClusterLog } from "./cluster_log.ts";
@@ -45,6 +46,7 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
     // The signal is for opening only.
     const { signal: _, ...kept } = options;
     const closed = new AbortController();
+    const codecs = options.codecs ?? runtimeCodecs;
     const shards = ends.map(({ earliest, end }, id) =>
       new PartitionWriter(
         {
@@ -55,7 +57,15 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
           maxBatchBytes,
           maxBuffer,
           flushIntervalMs,
+          compression: options.compression,
+          codecs,
           onError: (error) => options.onError?.(error),
+          trim: (before) => {
+            const place = { topic: options.topic, partition: id };
+            const { requestTimeoutMs = 30_000 } = options;
+            const patience = patienceFor({ options: kept }, closed.signal);
+            return ask(topic, id, patience, (leader) => requestDeleteRecords(leader, place, before, requestTimeoutMs));
+          },
         },
         new PartitionSender(
           topic,
@@ -65,8 +75,8 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
         ),
       )
     );
-    const cluster = { options: kept, codecs: options.codecs ?? runtimeCodecs, partitions, closed: closed.signal };
-    return new ClusterLog(cluster, shards, () => {
+    const cluster = { options: kept, codecs, partitions, closed: closed.signal };
+    return new ClusterLog(cluster, shards, topic, maxBuffer, () => {
       closed.abort();
       topic.close();
     });

@@ -7,11 +7,13 @@ import type { Codecs } from "../../batch/codecs.ts";
 import { batchBytesAt, batchFault, type BatchHeader, CONTROL, HEADER_BYTES, readHeader } from "../../batch/format.ts";
 import { RecordDecoder } from "../../batch/record_decoder.ts";
 import { LogError } from "../../errors.ts";
+import type { Predicate } from "../../read/filter.ts";
 import type { GapEvent } from "../../read/shard_batches.ts";
 import { type LogRecord, StoredRecord } from "../../read/stored_record.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
 import type { Patience } from "../wire/patience.ts";
 import { requestFetch } from "../wire/requests.ts";
+import { AbortedTransactions } from "./aborted.ts";
 
 const FETCH_BYTES: number = 1024 * 1024;
 /** A fetch waits for half a second: a broker that has nothing for a minute, although it said so, will not have it. */
@@ -25,6 +27,12 @@ export interface PartitionCursorOptions {
   readonly from: number;
   /** Records before the first one with at least this timestamp are passed over. */
   readonly fromTime: number | undefined;
+  /** Only records that it wants. */
+  readonly matches?: Predicate | undefined;
+  /** Hides transactions that were aborted. */
+  readonly isCommitted?: boolean;
+  /** Control batches and those without records, too. */
+  readonly all?: boolean;
   readonly codecs: Codecs;
   readonly patience: Patience;
   /** `undefined`: stop at damage. */
@@ -49,6 +57,7 @@ export class PartitionCursor {
   #at = 0;
   /** Fetches in a row that brought nothing. */
   #empty = 0;
+  #aborted: AbortedTransactions | undefined = undefined;
   #decoder: RecordDecoder | undefined = undefined;
 
   constructor(options: PartitionCursorOptions) {
@@ -61,15 +70,9 @@ export class PartitionCursor {
   /** The next record before `end`; `undefined` where there is none, or where `end` is infinite and none came within half a second. */
   async next(end: number): Promise<LogRecord | undefined> {
     for (;;) {
+      const record = this.nextInMemory(end);
+      if (record !== undefined) return record;
       const decoder = this.#decoder;
-      while (decoder?.next()) {
-        if (decoder.offset < this.nextOffset) continue;
-        if (decoder.offset >= end) return undefined;
-        this.nextOffset = decoder.offset + 1;
-        if (this.#fromTime !== undefined && decoder.timestamp < this.#fromTime) continue;
-        this.#fromTime = undefined;
-        return new StoredRecord(this.partition, decoder);
-      }
       if (decoder !== undefined) this.#leave(decoder);
       const batch = await this.nextBatch(end);
       if (batch === undefined) return undefined;
@@ -77,8 +80,32 @@ export class PartitionCursor {
     }
   }
 
-  /** The next batch with anything wanted. What is in front of it counts as read; the batch itself does not. */
-  async nextBatch(end: number): Promise<FetchedBatch | undefined> {
+  /** The next record before `end`, where it lies in the batch of the one before. */
+  nextInMemory(end: number): LogRecord | undefined {
+    const { matches } = this.#options;
+    const decoder = this.#decoder;
+    while (decoder?.next()) {
+      if (decoder.offset < this.nextOffset) continue;
+      if (decoder.offset >= end) {
+        // A later end may want it: it is fetched again.
+        this.#decoder = undefined;
+        this.#forget();
+        return undefined;
+      }
+      this.nextOffset = decoder.offset + 1;
+      if (this.#fromTime !== undefined && decoder.timestamp < this.#fromTime) continue;
+      this.#fromTime = undefined;
+      if (matches === undefined || matches(decoder)) return new StoredRecord(this.partition, decoder);
+    }
+    return undefined;
+  }
+
+  /**
+   * The next batch with anything wanted. What is in front of it counts as read; the batch itself does not.
+   *
+   * @param isInMemory Nothing is fetched.
+   */
+  async nextBatch(end: number, isInMemory: boolean = false): Promise<FetchedBatch | undefined> {
     for (;;) {
       while (this.#bytes.length - this.#at >= HEADER_BYTES) {
         const at = this.#at;
@@ -91,17 +118,27 @@ export class PartitionCursor {
           continue;
         }
         const header = readHeader(this.#bytes, at);
-        this.#at += size;
-        if (header.lastOffset < this.nextOffset) continue;
+        // It stays where it is: a later end may want it.
         if (header.baseOffset >= end) return undefined;
-        if ((header.attributes & CONTROL) === 0 && header.count > 0) return { bytes: this.#bytes, at, header };
+        this.#at += size;
+        const isHidden = this.#aborted?.hides(header) ?? false;
+        if (header.lastOffset < this.nextOffset) continue;
+        const { all = false } = this.#options;
+        const isShown = (header.attributes & CONTROL) === 0 && header.count > 0 && !isHidden;
+        if (isShown || all) return { bytes: this.#bytes, at, header };
         this.nextOffset = header.lastOffset + 1;
       }
-      if (this.nextOffset >= end) return undefined;
+      if (isInMemory || this.nextOffset >= end) return undefined;
       if (await this.#fetch()) this.#empty = 0;
       else if (end === Infinity) return undefined;
       else if (++this.#empty > MAX_EMPTY_FETCHES) throw this.#goneError(end);
     }
+  }
+
+  /** Size of the batch that comes next, where it is in memory. */
+  get bytesAhead(): number {
+    const ahead = this.#bytes.length - this.#at;
+    return ahead < HEADER_BYTES ? Infinity : batchBytesAt(this.#bytes, this.#at);
   }
 
   /** Behind a batch that {@linkcode PartitionCursor.nextBatch} answered. */
@@ -133,6 +170,10 @@ export class PartitionCursor {
     const follows = header.bytes >= HEADER_BYTES && header.lastOffset >= this.nextOffset;
     this.#gap(this.nextOffset, follows ? header.lastOffset : this.nextOffset, fault);
     this.nextOffset = follows ? header.lastOffset + 1 : this.nextOffset + 1;
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#bytes = new Uint8Array(0);
     this.#at = 0;
   }
@@ -151,12 +192,14 @@ export class PartitionCursor {
   }
 
   async #fetch(): Promise<boolean> {
-    const { topic, partition, patience } = this.#options;
+    const { topic, partition, patience, isCommitted = false } = this.#options;
+    const place = { topic: topic.topic, partition };
     for (;;) {
       try {
         const leader = await topic.leader(partition);
-        const { bytes } = await requestFetch(leader, { topic: topic.topic, partition }, this.nextOffset, FETCH_BYTES);
+        const { bytes, aborted } = await requestFetch(leader, place, this.nextOffset, FETCH_BYTES, isCommitted);
         patience.succeeded();
+        this.#aborted = isCommitted ? new AbortedTransactions(aborted) : undefined;
         this.#bytes = bytes;
         this.#at = 0;
         return bytes.length > 0;

@@ -4,29 +4,19 @@
  * @module
  */
 import { BatchBuilder } from "../../batch/batch_builder.ts";
-import { readHeader, TRANSACTIONAL } from "../../batch/format.ts";
+import { readHeader } from "../../batch/format.ts";
 import type { RecordInput } from "../../batch/record_input.ts";
 import { validateBlob } from "../../batch/validate.ts";
 import { asLogError, LogError } from "../../errors.ts";
 import type { Rung, SignalOptions } from "../../options.ts";
 import { closedError, notHandedOutError, poisonedError } from "../../shard/refusals.ts";
 import { BACKPRESSURE, type ShardState } from "../../shard/shard_types.ts";
+import { ShardTelemetry } from "../../telemetry/shard_telemetry.ts";
 import type { KafkaShard } from "./kafka_log_types.ts";
 import type { PartitionSender } from "./partition_sender.ts";
+import { refuseForeign, tooLargeForTopic, type WriterSettings } from "./writer_settings.ts";
 
-/** What a partition's writer is told. */
-export interface WriterSettings {
-  readonly id: number;
-  readonly earliest: number;
-  /** The offset that the next record gets if nobody else writes. */
-  readonly nextOffset: number;
-  readonly batchBytes: number;
-  /** The topic's limit of a batch. */
-  readonly maxBatchBytes: number;
-  readonly maxBuffer: number;
-  readonly flushIntervalMs: number;
-  readonly onError: (error: LogError) => void;
-}
+const CLOCK = { now: () => Date.now(), monotonic: () => performance.now() };
 
 interface Sealed {
   readonly bytes: Uint8Array;
@@ -43,9 +33,13 @@ interface Waiter {
 /** See above. Numbers that it hands out are offsets as long as nobody else writes. */
 export class PartitionWriter implements KafkaShard {
   readonly id: number;
-  readonly earliest: number;
+  earliest: number;
   nextOffset: number;
   written: number;
+  /** Records taken, and those of them that are acknowledged. */
+  taken = 0;
+  sent = 0;
+  readonly telemetry: ShardTelemetry;
   state: ShardState = "open";
   /** Batches closed so far: records without a key then go to another shard. */
   batches = 0;
@@ -66,7 +60,13 @@ export class PartitionWriter implements KafkaShard {
     this.nextOffset = this.written = settings.nextOffset;
     this.#settings = settings;
     this.#sender = sender;
-    this.#builder = new BatchBuilder({ maxBytes: settings.batchBytes });
+    const { batchBytes: maxBytes, compression, codecs } = settings;
+    this.#builder = new BatchBuilder({ maxBytes, codecs, ...(compression === undefined ? {} : { compression }) });
+    this.telemetry = new ShardTelemetry(settings.id, 0, CLOCK);
+  }
+
+  get bytesBuffered(): number {
+    return this.#used;
   }
 
   get synced(): number {
@@ -75,7 +75,7 @@ export class PartitionWriter implements KafkaShard {
 
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     this.#assertOpen();
-    if (!this.#hasRoom(0)) return BACKPRESSURE;
+    if (!this.#hasRoom(0)) return this.#refuse();
     if (!this.#builder.add(record)) {
       this.#seal();
       this.#builder.add(record);
@@ -83,8 +83,9 @@ export class PartitionWriter implements KafkaShard {
     if (this.#builder.byteLength > this.#settings.maxBatchBytes) {
       // It is alone: nothing else may exceed the size of a batch.
       const { length } = this.#builder.finish();
-      throw this.#tooLarge(length);
+      throw tooLargeForTopic(this.id, length, this.#settings.maxBatchBytes);
     }
+    this.taken++;
     if (this.#builder.byteLength >= this.#settings.batchBytes) {
       const taken = this.nextOffset++;
       this.#seal();
@@ -97,14 +98,13 @@ export class PartitionWriter implements KafkaShard {
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
     this.#assertOpen();
     const count = validateBlob(batch);
-    if ((readHeader(batch, 0).attributes & TRANSACTIONAL) !== 0) {
-      throw new LogError("BATCH_INVALID", "Cannot append a batch: it belongs to another producer's transaction", {
-        shard: this.id,
-      });
+    refuseForeign(readHeader(batch, 0), this.id);
+    if (batch.length > this.#settings.maxBatchBytes) {
+      throw tooLargeForTopic(this.id, batch.length, this.#settings.maxBatchBytes);
     }
-    if (batch.length > this.#settings.maxBatchBytes) throw this.#tooLarge(batch.length);
-    if (!this.#hasRoom(batch.length)) return BACKPRESSURE;
+    if (!this.#hasRoom(batch.length)) return this.#refuse();
     this.#seal();
+    this.taken += count;
     const first = this.nextOffset;
     this.nextOffset += count;
     this.#enqueue({ bytes: batch, count, first });
@@ -116,7 +116,9 @@ export class PartitionWriter implements KafkaShard {
     signal?.throwIfAborted();
     if (this.#used < this.#settings.maxBuffer / 2) return;
     this.#seal();
-    await this.#wait(this.#room, 0, signal);
+    const startedMs = this.telemetry.nowMs();
+    this.telemetry.waits++;
+    await this.#wait(this.#room, 0, signal).finally(() => this.telemetry.waited(startedMs));
   }
 
   async acknowledged(taken: number, _rung?: Rung, { signal }: SignalOptions = {}): Promise<void> {
@@ -133,16 +135,26 @@ export class PartitionWriter implements KafkaShard {
     return await this.#wait(this.#waiters, taken, undefined);
   }
 
-  /** Not here yet: `kafka-delete-records` of Kafka does it. */
-  trimBefore(): Promise<number> {
-    const message = `Cannot trim partition ${this.id} of a cluster: use Kafka's own tool, kafka-delete-records`;
-    return Promise.reject(new LogError("UNSUPPORTED", message, { shard: this.id }));
+  async trimBefore(offset: number): Promise<number> {
+    this.#assertOpen();
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.nextOffset) {
+      throw new RangeError(
+        `Cannot trim shard ${this.id}: the offset must be a whole number from 0 to ${this.nextOffset}, not ${
+          String(offset)
+        }`,
+      );
+    }
+    // What is trimmed must be there first.
+    if (offset > this.written) await this.flush();
+    this.earliest = Math.max(this.earliest, await this.#settings.trim(offset));
+    return this.earliest;
   }
 
-  async flush(_rung?: Rung): Promise<number> {
+  async flush(_rung?: Rung, { signal }: SignalOptions = {}): Promise<number> {
     this.#assertOpen();
+    signal?.throwIfAborted();
     this.#seal();
-    if (this.written < this.nextOffset) await this.#wait(this.#waiters, this.nextOffset - 1, undefined);
+    if (this.written < this.nextOffset) await this.#wait(this.#waiters, this.nextOffset - 1, signal);
     return this.written;
   }
 
@@ -168,6 +180,11 @@ export class PartitionWriter implements KafkaShard {
     return this.#used === 0 || this.#used + bytes < this.#settings.maxBuffer;
   }
 
+  #refuse(): typeof BACKPRESSURE {
+    this.telemetry.refusals++;
+    return BACKPRESSURE;
+  }
+
   #arm(): void {
     if (this.#timer !== undefined) return;
     const { flushIntervalMs } = this.#settings;
@@ -187,13 +204,19 @@ export class PartitionWriter implements KafkaShard {
     this.#queue.push(batch);
     this.#queuedBytes += batch.bytes.length;
     this.batches++;
+    this.telemetry.flushes++;
     this.#sending ??= this.#send();
   }
 
   async #send(): Promise<void> {
     try {
       for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
+        const startedMs = this.telemetry.nowMs();
         const base = await this.#sender.send(batch.bytes, batch.count);
+        this.telemetry.wrote(batch.bytes, 0, batch.bytes.length);
+        this.telemetry.committed(startedMs);
+        this.telemetry.bytesSynced = this.telemetry.bytesWritten;
+        this.sent += batch.count;
         this.#queue.shift();
         this.#acknowledge(batch, base);
       }
@@ -223,6 +246,7 @@ export class PartitionWriter implements KafkaShard {
       ? cause
       : new LogError("IO", `Cannot write shard ${this.id}: ${cause.message}`, { shard: this.id, cause });
     this.state = "poisoned";
+    this.telemetry.poisoned(this.#failure);
     clearTimeout(this.#timer);
     this.#queue = [];
     const told = [...this.#waiters, ...this.#room];
@@ -256,14 +280,5 @@ export class PartitionWriter implements KafkaShard {
 
   #poisoned(): LogError {
     return poisonedError(this.id, this.#failure!, this.written, this.nextOffset);
-  }
-
-  #tooLarge(bytes: number): LogError {
-    return new LogError(
-      "RECORD_TOO_LARGE",
-      `Cannot append to shard ${this.id}: a batch of ${bytes} bytes is more than max.message.bytes of the topic, ` +
-        `${this.#settings.maxBatchBytes}; split the record, or raise the topic's limit`,
-      { shard: this.id },
-    );
   }
 }

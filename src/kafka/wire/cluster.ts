@@ -67,6 +67,25 @@ export class KafkaTopic {
     return await this.#connect(broker.host, broker.port, partition % CONNECTIONS_PER_BROKER);
   }
 
+  /** A connection to any broker that is there. */
+  async anyBroker(): Promise<BrokerConnection> {
+    const { brokers } = await this.metadata();
+    let failure: unknown = networkError(`use topic ${this.topic}`, "the cluster names no broker");
+    for (const broker of brokers) {
+      try {
+        return await this.#connect(broker.host, broker.port, 0);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** A connection for requests that others must not wait for. */
+  aside(host: string, port: number): Promise<BrokerConnection> {
+    return this.#connect(host, port, CONNECTIONS_PER_BROKER);
+  }
+
   /** Ends all connections. */
   close(): void {
     this.#closed.abort();

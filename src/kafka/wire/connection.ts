@@ -101,15 +101,22 @@ export class BrokerConnection {
    * Sends a request; resolves with its answer.
    *
    * @param parts The body, in pieces that are sent as they are and not changed until the answer is there.
+   * @param longerMs So much longer than others may this answer take.
    */
-  request(key: number, version: number, parts: readonly Uint8Array[], action: string): Promise<WireReader> {
+  request(
+    key: number,
+    version: number,
+    parts: readonly Uint8Array[],
+    action: string,
+    longerMs: number = 0,
+  ): Promise<WireReader> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId;
     this.#nextId = (id + 1) & 0x7fffffff;
     const header = new WireWriter().int32(0).int16(key).int16(version).int32(id).string(this.#settings.clientId).bytes;
     writeI32(header, 0, parts.reduce((sum, part) => sum + part.length, header.length - 4));
     return new Promise((resolve, reject) => {
-      const { timeoutMs } = this.#settings;
+      const timeoutMs = this.#settings.timeoutMs + longerMs;
       const late = (): void =>
         this.#fail(networkError(action, `${this.host}:${this.port} gave no answer in ${timeoutMs} ms`));
       this.#waiting.set(id, { action, resolve, reject, timer: setTimeout(late, timeoutMs) });

@@ -37,6 +37,16 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   18: { name: "RECORD_LIST_TOO_LARGE", code: "RECORD_TOO_LARGE" },
   19: passing("NOT_ENOUGH_REPLICAS"),
   20: passing("NOT_ENOUGH_REPLICAS_AFTER_APPEND"),
+  22: passing("ILLEGAL_GENERATION"),
+  23: {
+    name: "INCONSISTENT_GROUP_PROTOCOL",
+    code: "CONFLICT",
+    advice: "its members deal out shards in another way: leave `shards` out, or use another name",
+  },
+  24: { name: "INVALID_GROUP_ID", code: "CONFLICT" },
+  25: passing("UNKNOWN_MEMBER_ID"),
+  26: { name: "INVALID_SESSION_TIMEOUT", code: "CONFLICT", advice: "see the broker's group.*.session.timeout.ms" },
+  27: passing("REBALANCE_IN_PROGRESS"),
   29: refused("TOPIC_AUTHORIZATION_FAILED", GRANT),
   30: refused("GROUP_AUTHORIZATION_FAILED", GRANT),
   31: refused("CLUSTER_AUTHORIZATION_FAILED", GRANT),
@@ -54,6 +64,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   75: passing("UNKNOWN_LEADER_EPOCH"),
   76: { name: "UNSUPPORTED_COMPRESSION_TYPE", code: "UNSUPPORTED" },
   78: passing("OFFSET_NOT_AVAILABLE"),
+  81: { name: "GROUP_MAX_SIZE_REACHED", code: "CONFLICT", advice: "the broker's group.max.size limits a group" },
   87: { name: "INVALID_RECORD", code: "BATCH_INVALID" },
   89: passing("THROTTLING_QUOTA_EXCEEDED"),
   100: passing("UNKNOWN_TOPIC_ID"),
@@ -64,6 +75,12 @@ export const UNKNOWN_TOPIC = 3;
 export const MESSAGE_TOO_LARGE: readonly number[] = [10, 18];
 /** What the broker knows of the producer is not what the producer believes. */
 export const PRODUCER_STATE: readonly number[] = [45, 46, 47, 59];
+
+/** The member is known, and a new generation of its group is being made. */
+export const REBALANCING = 27;
+/** The group goes on without the member, or in another generation. */
+export const LEFT_BEHIND: readonly number[] = [22, 25];
+export const UNKNOWN_MEMBER = 25;
 
 /** A failure of a broker, or of the way to it. */
 export class KafkaError extends LogError {

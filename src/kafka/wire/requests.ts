@@ -34,6 +34,8 @@ export interface TopicMetadata {
   readonly error: number;
   /** Broker id of each partition's leader, by partition; -1 where it has none at the moment. */
   readonly leaders: readonly number[];
+  /** How many replicas each partition has. */
+  readonly replicas: readonly number[];
 }
 
 /** Asks for the cluster's brokers and a topic's leaders. The topic is not created. */
@@ -54,23 +56,23 @@ export async function requestMetadata(connection: BrokerConnection, topic: strin
   return { clusterId, brokers, ...found };
 }
 
-function readTopic(answer: WireReader): { error: number; leaders: number[] } {
+function readTopic(answer: WireReader): Pick<TopicMetadata, "error" | "leaders" | "replicas"> {
   const error = answer.int16();
   answer.string();
   answer.bool();
   const partitions = answer.array(() => {
     answer.int16();
     const partition = { id: answer.int32(), leader: answer.int32() };
+    const replicas = answer.array(() => answer.int32()).length;
     answer.array(() => answer.int32());
-    answer.array(() => answer.int32());
-    return partition;
+    return { ...partition, replicas };
   });
   const leaders: number[] = new Array<number>(partitions.length).fill(-1);
   for (const { id, leader } of partitions) {
     if (id < 0 || id >= partitions.length) throw new WireError(`it names partition ${id} of ${partitions.length}`);
     leaders[id] = leader;
   }
-  return { error, leaders };
+  return { error, leaders, replicas: partitions.map(({ replicas }) => replicas) };
 }
 
 /** A producer as the cluster knows it. */
@@ -170,16 +172,20 @@ export async function requestTopicSetting(
   return settings?.find((setting) => setting.name === name)?.value ?? undefined;
 }
 
-/** Where a partition begins and ends: the oldest offset, and the one that the next record gets. */
+/**
+ * Where a partition begins and ends: the oldest offset, and the one that the next record gets.
+ *
+ * @param isCommitted The end is where the first transaction begins that is still open.
+ */
 export async function requestOffsets(
   connection: BrokerConnection,
   { topic, partition }: PartitionPlace,
+  isCommitted: boolean = false,
 ): Promise<{ earliest: number; end: number }> {
   const ask = async (time: number): Promise<number> => {
     const action = `ask for the offsets of partition ${partition} of ${topic}`;
-    const body = new WireWriter().int32(NO_REPLICA).int8(0).int32(1).string(topic).int32(1).int32(partition).int64(
-      time,
-    );
+    const body = new WireWriter().int32(NO_REPLICA).int8(isCommitted ? 1 : 0);
+    body.int32(1).string(topic).int32(1).int32(partition).int64(time);
     const answer = await connection.request(LIST_OFFSETS, 2, [body.bytes], action);
     answer.int32();
     const [[result]] = answer.array(() => {
@@ -207,6 +213,8 @@ export interface Fetched {
   readonly logStart: number;
   /** The exclusive end of what is readable. */
   readonly highWatermark: number;
+  /** Transactions that were aborted, where only committed records were asked for: the producer's id, and its first offset. */
+  readonly aborted: readonly (readonly [producerId: number, firstOffset: number])[];
 }
 
 /** Fetches whole batches from the one with `offset` on; at least one, however large it is. */
@@ -215,9 +223,11 @@ export async function requestFetch(
   { topic, partition }: PartitionPlace,
   offset: number,
   maxBytes: number,
+  isCommitted: boolean = false,
 ): Promise<Fetched> {
   const action = `read partition ${partition} of ${topic}`;
-  const body = new WireWriter().int32(NO_REPLICA).int32(500).int32(1).int32(maxBytes).int8(0).int32(0).int32(NO_EPOCH);
+  const body = new WireWriter().int32(NO_REPLICA).int32(500).int32(1).int32(maxBytes).int8(isCommitted ? 1 : 0);
+  body.int32(0).int32(NO_EPOCH);
   body.int32(1).string(topic).int32(1).int32(partition).int32(NO_EPOCH).int64(offset).int64(-1).int32(maxBytes);
   body.int32(0).string("");
   const answer = await connection.request(FETCH, 11, [body.bytes], action);
@@ -233,9 +243,9 @@ export async function requestFetch(
       const highWatermark = answer.int64();
       answer.int64();
       const logStart = answer.int64();
-      answer.array(() => [answer.int64(), answer.int64()]);
+      const aborted = answer.array(() => [answer.int64(), answer.int64()] as const);
       answer.int32();
-      return { code, highWatermark, logStart, bytes: answer.sized() };
+      return { code, highWatermark, logStart, aborted, bytes: answer.sized() };
     });
   });
   if (result === undefined) throw new WireError("it says nothing about the partition");
