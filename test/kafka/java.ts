@@ -15,10 +15,17 @@ const UTF_8_OPTIONS = ["file", "stdout", "stderr"].map((name) => `-D${name}.enco
 const GUARD = 'exec 5<&0; "$@" <&3 3<&- 4>&- 5<&- & p=$!; exec 3<&-; echo "$p" >&4; exec 4>&-; ' +
   '(cat <&5 >/dev/null 2>&1; kill -9 "$p" 2>/dev/null) >/dev/null 2>&1 & exec 5<&- </dev/null; wait "$p"';
 
-/** Why no real Kafka can be run here; with `KAFKA_TOOLS=required` a machine without it fails instead. */
-export function whyNoKafka(): string | false {
+/**
+ * Why no real Kafka is run here. `KAFKA_TOOLS=required`: a machine that cannot fails instead. A broker takes seconds and a core: by hand
+ * only the tests run that are `brief`, and on Node; `KAFKA=full` runs all of them, on every runtime.
+ */
+export function whyNoKafka({ brief = false }: { readonly brief?: boolean } = {}): string | false {
   const missing = process.env.KAFKA_TOOLS === "required" ? [] : missingPrograms();
-  if (missing.length === 0) return false;
+  if (missing.length === 0) {
+    const isOnNode = !("Bun" in globalThis) && !("Deno" in globalThis);
+    if (process.env.KAFKA === "full" || (brief && isOnNode)) return false;
+    return "it takes long; KAFKA=full runs it";
+  }
   const why = `${missing.join(" and ")} must be installed`;
   console.log(`notice: no test with a real Kafka is run: ${why}`);
   return why;

@@ -40,8 +40,10 @@ async function appendNumbers(log: Log, isOver: () => boolean): Promise<number[]>
   return next;
 }
 
-describe("a mirror that is killed", { skip: whyNoKafka() }, () => {
-  it(`has sent each record once, after ${MIRROR_KILLS} kills of it and ${BROKER_KILLS} of the broker`, async () => {
+const skip = whyNoKafka();
+
+describe("a mirror that is killed", () => {
+  it(`has sent each record once, after ${MIRROR_KILLS} kills of it and ${BROKER_KILLS} of the broker`, { skip }, async () => {
     const random = seededRandom(Number(process.env.SEED ?? Date.now() % 1e6));
     await useBroker((broker) =>
       useDirectory(async (directory) => {
