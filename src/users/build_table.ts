@@ -13,7 +13,7 @@ import { TableWriter } from "./table_writer.ts";
 /** After so many postings of one user it is looked whether enough stands in memory. */
 const POSTINGS_A_STEP = 8192;
 /** While a program appends without a pause there are few turns; where tables wait for each other, more is made in each. */
-const LATE_BUFFER_BYTES: number = 1024 * 1024;
+const LATE_BUFFER_BYTES: number = 512 * 1024;
 
 /**
  * Writes them as a table; nothing may be added to them meanwhile.
