@@ -43,40 +43,44 @@ describe("a mirror to a real broker", () => {
   });
   after(() => broker?.remove());
 
-  it("sends everything, and Kafka's console consumer and a restored log have it at the same offsets", { skip }, async () => {
-    await useDirectory(async (directory) => {
-      const path = join(directory, "log");
-      const half = RECORDS / 2;
-      await writeRecords(path, 3, 0, half);
-      await createTopic("all", 3);
-      const to = { brokers: broker.address, topic: "all" };
-      assert.equal((await reopen(path, { readOnly: true }, (log) => mirrorToKafka(log, to))).records, half);
-      await writeRecords(path, 3, half, RECORDS);
-      const expected = await reopen(path, { readOnly: true }, async (log) => {
-        const { records, shards } = await mirrorToKafka(log, to);
-        assert.equal(records, RECORDS - half, "only what is new");
-        for (const [i, { sourceNext, targetEnd }] of shards.entries()) {
-          assert.deepEqual([sourceNext, targetEnd], [log.shard(i).written, log.shard(i).written]);
-        }
-        assert.equal((await mirrorToKafka(log, to)).records, 0);
-        return await logLines(log);
-      });
-      const consumed = await consumedLines(broker, "all", 3, RECORDS);
-      assert.deepEqual(consumed.map((lines) => lines.length), expected.map((lines) => lines.length));
-      assert.deepEqual(consumed, expected);
+  it(
+    "sends everything, and Kafka's console consumer and a restored log have it at the same offsets",
+    { skip },
+    async () => {
+      await useDirectory(async (directory) => {
+        const path = join(directory, "log");
+        const half = RECORDS / 2;
+        await writeRecords(path, 3, 0, half);
+        await createTopic("all", 3);
+        const to = { brokers: broker.address, topic: "all" };
+        assert.equal((await reopen(path, { readOnly: true }, (log) => mirrorToKafka(log, to))).records, half);
+        await writeRecords(path, 3, half, RECORDS);
+        const expected = await reopen(path, { readOnly: true }, async (log) => {
+          const { records, shards } = await mirrorToKafka(log, to);
+          assert.equal(records, RECORDS - half, "only what is new");
+          for (const [i, { sourceNext, targetEnd }] of shards.entries()) {
+            assert.deepEqual([sourceNext, targetEnd], [log.shard(i).written, log.shard(i).written]);
+          }
+          assert.equal((await mirrorToKafka(log, to)).records, 0);
+          return await logLines(log);
+        });
+        const consumed = await consumedLines(broker, "all", 3, RECORDS);
+        assert.deepEqual(consumed.map((lines) => lines.length), expected.map((lines) => lines.length));
+        assert.deepEqual(consumed, expected);
 
-      const restored = join(directory, "restored");
-      const result = await restoreFromKafka(restored, { ...to, segmentBytes: 1_000_000 });
-      assert.equal(result.records, RECORDS);
-      await reopen(restored, {}, async (log) => {
-        assert.deepEqual(log.recovery.map(({ verdict }) => verdict), ["clean", "clean", "clean"]);
-        assert.deepEqual(await logLines(log), expected);
-        await log.append({ value: "it goes on" });
+        const restored = join(directory, "restored");
+        const result = await restoreFromKafka(restored, { ...to, segmentBytes: 1_000_000 });
+        assert.equal(result.records, RECORDS);
+        await reopen(restored, {}, async (log) => {
+          assert.deepEqual(log.recovery.map(({ verdict }) => verdict), ["clean", "clean", "clean"]);
+          assert.deepEqual(await logLines(log), expected);
+          await log.append({ value: "it goes on" });
+        });
+        assert.deepEqual(recordBytes(join(path, "log-1")), recordBytes(join(restored, "all-1")));
+        await fails("CONFLICT", () => restoreFromKafka(restored, to));
       });
-      assert.deepEqual(recordBytes(join(path, "log-1")), recordBytes(join(restored, "all-1")));
-      await fails("CONFLICT", () => restoreFromKafka(restored, to));
-    });
-  });
+    },
+  );
 
   it("leaves out voids, markers and what was aborted; its mapping answers both ways", { skip }, async () => {
     const value = new TextEncoder().encode("v");

@@ -69,7 +69,7 @@ export const GROUPS: readonly Group[] = [
     rows: ["records followed", "records beside the writer", "gaps on a lying disk", "told what was dropped"],
   },
   { title: "producer", rows: ["taken", "sent again", "refused"] },
-  { title: "consumer", rows: ["delivered", "committed", "told what was dropped", "set back to the end"] },
+  { title: "consumer", rows: ["delivered", "committed", "told what was dropped"] },
   { title: "invariant", rows: ["crash states", "variants", "recovered twice"] },
 ];
 
