@@ -169,7 +169,8 @@ describe("a consumer under the crash simulation", () => {
       }
     }
     console.log(JSON.stringify(tally));
-    if (SCHEDULES >= 60) {
+    // A power loss behind what was committed is rare: so many schedules have had it every time.
+    if (tally.schedules >= 250) {
       for (const [what, count] of Object.entries(tally)) assert.ok(count > 0, `nothing was ${what}`);
     }
   });
