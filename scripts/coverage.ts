@@ -23,6 +23,7 @@ const DIRECTORIES = ["src/batch", "src/anchor", "src/index", "src/segment", "src
 /** The tests that speak of these directories. Fixed seeds, so that the figure is the same every time. */
 const TESTS = [
   ...["batch", "anchor", "index", "segment", "recovery", "shard", "producer", "log", "read", "fuzz"],
+  ...["conditional", "idempotence", "retention", "backup", "users/user_tables"],
   ...["exhaustive/every_operation", "faults/taken_over", "simulation/crash"],
 ].map((part) => `test/${part}`);
 const SEEDS = ["SEED=1", "SIMULATION_SEED=1", "SIMULATION_SCHEDULES=600"];
