@@ -119,10 +119,10 @@ export class AppendBuffer {
     return this.nextOffset++;
   }
 
-  /** The same where the record's offset is `offset`; else the answer is -1, and nothing was taken. */
+  /** The same where the next offset is `offset`: where another thread claims it first, the answer is -1, and nothing was taken. */
   appendAt(record: PreparedRecord, needed: number, offset: number): number {
-    if (this.#shared !== undefined) return this.#appendShared(record, offset);
-    return this.nextOffset === offset ? this.append(record, needed) : -1;
+    // Where nobody else claims, the offset it gets is known.
+    return this.#shared === undefined ? this.append(record, needed) : this.#appendShared(record, offset);
   }
 
   /** Takes the commonest record through the open lane and answers its offset; -1 where another way has to take it. */

@@ -42,6 +42,11 @@ describe("watched keys", () => {
     watched.saw(utf8.encode("liquid"), 6, 4);
     assert.deepEqual([first.head, second.head], [3, 5]);
     assert.equal(watched.pin(utf8.encode("liquid")), second);
+    const third = watched.pin(utf8.encode("declinate"));
+    const fourth = watched.pin(utf8.encode("macallums"));
+    assert.equal(third.hash, fourth.hash);
+    watched.saw(utf8.encode("macallums"), 9, 8);
+    assert.deepEqual([third.head, fourth.head], [-1, 8]);
   });
 
   it("look into batches, compressed ones and those without keys too", () => {
