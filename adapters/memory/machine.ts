@@ -201,7 +201,10 @@ export class Machine {
       const model = options.crash ?? {};
       losePower(tree, { random, model, strict: options.strict ?? false, counts: report.powerLoss });
     }
-    const next = new Machine(options, random, tree, this.witness, kind === "process" ? this : undefined);
+    // Whoever gives the same seed to two power losses has two boots nevertheless.
+    const boot = ((parseInt(this.bootId.slice(0, 8), 16) + 1) >>> 0).toString(16).padStart(8, "0");
+    const ids = kind === "process" ? this : { bootId: boot + hexId(random).slice(8), mountId: hexId(random) };
+    const next = new Machine(options, random, tree, this.witness, ids);
     next.capacityBytes = this.capacityBytes;
     return next;
   }

@@ -221,6 +221,21 @@ describe("a crash", () => {
     assert.ok(verdicts.has("torn") && verdicts.has("clean"), [...verdicts].join());
   });
 
+  it("boots anew with each power loss, also with the same seed for all of them", async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      let log = await openMemoryLog({ seed, flushIntervalMs: Infinity });
+      for (let loss = 0; loss < 4; loss++) {
+        log.shard(0).tryAppend({ value: "synced" });
+        await log.flush("disk");
+        log.shard(0).tryAppend({ value: "written" });
+        await log.flush("os");
+        log = await log.crash("power", seed);
+        assert.ok((await texts(log.read())).filter((text) => text === "synced").length === loss + 1);
+      }
+      await log.close();
+    }
+  });
+
   it("repeats itself from its seeds", async () => {
     const run = async (seed: number, crashSeed?: number): Promise<string> => {
       const log = await openMemoryLog({ seed, shards: 2, segmentBytes: 1024, batchBytes: 256 });
