@@ -31,7 +31,10 @@ describe("ifOffset beside producers", () => {
         assert.equal((await log.append({ value: `v${offset}` }, { ifOffset: offset })).offset, offset);
       }
       // What a worker does, up to the moment at which it ends.
+      const { watch } = log.shard(0) as ShardWriter;
+      assert.equal(watch.seenEnd(), 5);
       new ClaimBlock(contentOf(handle).shards[0].block).claim(3);
+      assert.equal(watch.seenEnd(), -1);
       const error = await fails("CONFLICT", () => log.append({ value: "late" }, { ifOffset: 5 }));
       assert.deepEqual([error.reason, error.expected, error.actual], ["OFFSET_MISMATCH", 5, 8]);
       assert.equal((await log.append({ value: "v8" }, { ifOffset: 8 })).offset, 8);
