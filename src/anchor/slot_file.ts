@@ -5,7 +5,8 @@
  */
 import { crc32c } from "../batch/crc32c.ts";
 import { equalBytes, readI32, readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
-import { type MaybePromise, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { MaybePromise, Vfs, VfsFile } from "../vfs.ts";
 
 /** One sector, so that a rewrite is old or new. */
 export const SLOT_BYTES = 512;
@@ -59,13 +60,8 @@ export function newestSlot(content: Uint8Array, identity: SlotIdentity): { slot:
 
 /** Reads the newest slot of the file at `path`; `undefined` where there is no file or no valid slot. */
 export async function readSlotFile(vfs: Vfs, path: string, identity: SlotIdentity): Promise<Slot | undefined> {
-  let file: VfsFile;
-  try {
-    file = await vfs.open(path, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  if (file === undefined) return undefined;
   try {
     return newestSlot(await readContent(file), identity)?.slot;
   } finally {
@@ -152,10 +148,5 @@ export class SlotFile {
 }
 
 async function openOrCreate(vfs: Vfs, path: string): Promise<VfsFile> {
-  try {
-    return await vfs.open(path, "write");
-  } catch (error) {
-    if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
-    return await vfs.open(path, "create");
-  }
+  return await openIfThere(vfs, path, "write") ?? await vfs.open(path, "create");
 }

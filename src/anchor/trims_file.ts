@@ -5,7 +5,8 @@
  */
 import { crc32c } from "../batch/crc32c.ts";
 import { equalBytes, readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 
 export const TRIMS_NAME = "trims";
 /** Beside it while it is written. */
@@ -94,7 +95,7 @@ export function decodeTrims(
 
 /** What tells two versions of the file apart: its header, with generation and checksum. `undefined` where there is none. */
 export async function readTrimsHeader(vfs: Vfs, directory: string): Promise<Uint8Array | undefined> {
-  const file = await openTrims(vfs, directory);
+  const file = await openIfThere(vfs, `${directory}/${TRIMS_NAME}`, "read");
   if (file === undefined) return undefined;
   try {
     const bytes = new Uint8Array(TRIMS_HEADER_BYTES);
@@ -104,22 +105,13 @@ export async function readTrimsHeader(vfs: Vfs, directory: string): Promise<Uint
   }
 }
 
-async function openTrims(vfs: Vfs, directory: string): Promise<VfsFile | undefined> {
-  try {
-    return await vfs.open(`${directory}/${TRIMS_NAME}`, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
-}
-
 /** Reads the file in a shard's directory: `undefined` where there is none, a text where something is wrong. */
 export async function readTrims(
   vfs: Vfs,
   directory: string,
   identity: TrimsIdentity,
 ): Promise<ReturnType<typeof decodeTrims> | undefined> {
-  const file = await openTrims(vfs, directory);
+  const file = await openIfThere(vfs, `${directory}/${TRIMS_NAME}`, "read");
   if (file === undefined) return undefined;
   try {
     const size = await file.size();

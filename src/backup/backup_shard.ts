@@ -11,7 +11,8 @@ import { TRIMS_NAME } from "../anchor/trims_file.ts";
 import { LogError } from "../errors.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { indexPath, logPath } from "../segment/names.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { isMissing, sizeIfThere } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 import type { BackupShard, BackupSource } from "./backup_types.ts";
 import { type Copier, sizeOf } from "./copier.ts";
 import { copyOtherFiles } from "./other_files.ts";
@@ -28,9 +29,9 @@ export async function bytesToCopy(vfs: Vfs, source: BackupSource, mayLink: boole
   const bases = (await listBases(vfs, directory)).filter((base) => base <= end.segment);
   let bytes = 0;
   for (const [i, base] of bases.entries()) {
-    bytes += await sizeIfThere(vfs, indexPath(directory, base));
+    bytes += await sizeIfThere(vfs, indexPath(directory, base)) ?? 0;
     if (base === end.segment) bytes += end.position;
-    else if (!mayLink || !isSynced(bases, i)) bytes += await sizeIfThere(vfs, logPath(directory, base));
+    else if (!mayLink || !isSynced(bases, i)) bytes += await sizeIfThere(vfs, logPath(directory, base)) ?? 0;
   }
   return bytes;
 }
@@ -111,7 +112,7 @@ async function copyNewestFirst(
       else if (isSynced(bases, i)) await copier.linkOrCopy(from, target);
       else await copier.copy(from, target);
     } catch (error) {
-      if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+      if (!isMissing(error)) throw error;
       await assertDropped(vfs, source, base, copied[0]);
       return copied;
     }
@@ -148,7 +149,7 @@ async function copyIndex(copier: Copier, from: string, to: string, end: End | un
     const bytes = await sizeOf(copier.vfs, from);
     await copier.copy(from, to, Math.min(bytes, end?.indexPosition ?? Infinity));
   } catch (error) {
-    if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 
@@ -191,15 +192,6 @@ async function writeSlot(
 async function removeSegments(vfs: Vfs, directory: string): Promise<void> {
   for (const { name } of await vfs.list(directory)) {
     if (/\.(log|idx)$/.test(name)) await vfs.remove(`${directory}/${name}`);
-  }
-}
-
-async function sizeIfThere(vfs: Vfs, path: string): Promise<number> {
-  try {
-    return await sizeOf(vfs, path);
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return 0;
-    throw error;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { LogError } from "../errors.ts";
 import { writeNew } from "../recovery/whole_file.ts";
+import { isMissing } from "../if_there.ts";
 import { type DirectoryEntry, type Vfs, VfsError, type VfsLock } from "../vfs.ts";
 import { syncAncestors } from "./ancestors.ts";
 
@@ -103,7 +104,7 @@ async function entriesOf(vfs: Vfs, directory: string): Promise<DirectoryEntry[] 
   try {
     return await vfs.list(directory);
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
+    if (isMissing(error)) return undefined;
     if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") {
       throw conflict(directory, "it is not a directory");
     }

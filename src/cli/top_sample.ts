@@ -9,7 +9,8 @@ import { readState, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { type Manifest, shardDirectory } from "../log/manifest.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { logPath } from "../segment/names.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { sizeIfThere } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 
 /** One shard at one moment. */
 export interface ShardSample {
@@ -75,18 +76,8 @@ export class Sampler {
   async #size(path: string): Promise<number> {
     const known = this.#sizes.get(path);
     if (known !== undefined) return known;
-    try {
-      const file = await this.#vfs.open(path, "read");
-      try {
-        const bytes = await file.size();
-        this.#sizes.set(path, bytes);
-        return bytes;
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      if (error instanceof VfsError && error.code === "NOT_FOUND") return 0;
-      throw error;
-    }
+    const bytes = await sizeIfThere(this.#vfs, path);
+    if (bytes !== undefined) this.#sizes.set(path, bytes);
+    return bytes ?? 0;
   }
 }

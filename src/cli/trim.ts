@@ -6,7 +6,7 @@
 import { openLog } from "../../mod.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import type { Log } from "../log/log_types.ts";
-import { listBases, sizeOf } from "../recovery/inventory.ts";
+import { listBases } from "../recovery/inventory.ts";
 import { beyondLimits } from "../retention/choose.ts";
 import { firstKept } from "../segment/log_start.ts";
 import { logPath } from "../segment/names.ts";
@@ -14,6 +14,7 @@ import type { Shard } from "../shard/shard_types.ts";
 import type { Command, Context } from "./command.ts";
 import { EXIT_DONE, UsageError } from "./exit_codes.ts";
 import { ageOf, tooOld } from "./trim_age.ts";
+import { sizeIfThere } from "../if_there.ts";
 
 const DETAILS = `
 Says what would be dropped; with --yes it takes the writer's lock and drops it. Offsets never change.
@@ -121,7 +122,7 @@ async function plan(
   const bases = await listBases(vfs, directory);
   const kept = bases.slice(firstKept(bases, shard.earliest));
   const segments: { base: number; bytes: number }[] = [];
-  for (const base of kept) segments.push({ base, bytes: await sizeOf(vfs, logPath(directory, base)) ?? 0 });
+  for (const base of kept) segments.push({ base, bytes: await sizeIfThere(vfs, logPath(directory, base)) ?? 0 });
   if (before !== undefined && before > shard.nextOffset) {
     throw new UsageError(`--before must be at most ${shard.nextOffset}, the end of shard ${shard.id}`);
   }

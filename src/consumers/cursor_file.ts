@@ -6,7 +6,8 @@
 import { LogError } from "../errors.ts";
 import type { Rung } from "../options.ts";
 import { replaceWhole } from "../recovery/whole_file.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Vfs, VfsFile } from "../vfs.ts";
 import {
   BLOCK_BYTES,
   BLOCK_SHARDS,
@@ -68,13 +69,8 @@ export class CursorFile {
    */
   static async open(vfs: Vfs, directory: string, identity: CursorIdentity): Promise<CursorFile | undefined> {
     const path = `${directory}/${cursorFileName(identity.name)}`;
-    let file: VfsFile;
-    try {
-      file = await vfs.open(path, "write");
-    } catch (error) {
-      if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-      throw error;
-    }
+    const file = await openIfThere(vfs, path, "write");
+    if (file === undefined) return undefined;
     try {
       const { name, offsets, blocks } = await readBlocks(file, path, identity);
       if (name !== identity.name) {
@@ -168,13 +164,8 @@ export async function readCursor(
   path: string,
   log: Pick<CursorIdentity, "logId" | "shards">,
 ): Promise<StoredCursor | undefined> {
-  let file: VfsFile;
-  try {
-    file = await vfs.open(path, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  if (file === undefined) return undefined;
   try {
     return await readBlocks(file, path, log);
   } finally {

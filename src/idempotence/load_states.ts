@@ -6,7 +6,8 @@
 import type { End } from "../anchor/end.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { logPath } from "../segment/names.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { isMissing, sizeIfThere } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 import { visitProduced } from "./producer_rows.ts";
 import { ProducerStates } from "./producer_states.ts";
 import { encodeSnapshot } from "./snapshot.ts";
@@ -47,7 +48,7 @@ export async function loadStates(task: LoadTask, nowMs: number): Promise<LoadedS
       return await loadOnce(task, nowMs);
     } catch (error) {
       // Retention has dropped a segment at this moment.
-      if (left === 1 || !(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+      if (left === 1 || !isMissing(error)) throw error;
     }
   }
 }
@@ -66,7 +67,7 @@ async function loadOnce(task: LoadTask, nowMs: number): Promise<LoadedStates> {
     const next = bases.find((other) => other > base) ?? Infinity;
     if (snapshot !== undefined && next <= snapshot.base) continue;
     if (base === end.segment && (snapshot?.base ?? -1) < base) await writeFor(task, states, nowMs);
-    const limit = base === end.segment ? end.position : await sizeOf(vfs, logPath(directory, base));
+    const limit = base === end.segment ? end.position : await sizeIfThere(vfs, logPath(directory, base)) ?? 0;
     await visitProduced(vfs, directory, { logId, shard, base }, limit, (id, batch) => {
       if (snapshot === undefined || batch.baseOffset >= snapshot.base) states.note(id, batch, nowMs, end.nextOffset);
     });
@@ -83,19 +84,4 @@ async function writeFor(
 ): Promise<void> {
   const base = end.segment;
   await writeSnapshot(vfs, directory, base, encodeSnapshot({ logId, shard, base }, states.before(base, nowMs)));
-}
-
-/** Size of a file; 0 where it was dropped meanwhile. */
-async function sizeOf(vfs: Vfs, path: string): Promise<number> {
-  try {
-    const file = await vfs.open(path, "read");
-    try {
-      return await file.size();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return 0;
-    throw error;
-  }
 }

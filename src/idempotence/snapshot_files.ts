@@ -6,6 +6,7 @@
 import type { End } from "../anchor/end.ts";
 import { removeIfThere, replaceWhole } from "../recovery/whole_file.ts";
 import { snapshotBases, snapshotPath } from "../segment/names.ts";
+import { isMissing } from "../if_there.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { decodeSnapshot, MAX_SNAPSHOT_BYTES, type SnapshotEntry, type SnapshotIdentity } from "./snapshot.ts";
 
@@ -18,7 +19,7 @@ async function listSnapshots(vfs: Vfs, directory: string, unfinished = false): P
   try {
     entries = await vfs.list(directory);
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return [];
+    if (isMissing(error)) return [];
     throw error;
   }
   return snapshotBases(entries, unfinished);

@@ -6,7 +6,8 @@
 import { crc32c } from "../batch/crc32c.ts";
 import { hex32 } from "../batch/format.ts";
 import { replaceWhole } from "../recovery/whole_file.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 
 const MAX_BYTES: number = 64 * 1024 * 1024;
 const LF = 10;
@@ -29,13 +30,8 @@ export async function writeNote(vfs: Vfs, directory: string, name: string, conte
 
 /** Reads it; `undefined` where there is none. */
 export async function readNote(vfs: Vfs, path: string): Promise<unknown> {
-  let file: VfsFile;
-  try {
-    file = await vfs.open(path, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  if (file === undefined) return undefined;
   try {
     const size = await file.size();
     if (size <= HEAD_BYTES + 1 || size > MAX_BYTES) return DAMAGED;

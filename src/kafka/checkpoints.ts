@@ -5,7 +5,8 @@
  */
 import { LogError } from "../errors.ts";
 import { replaceWhole } from "../recovery/whole_file.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 
 /** In the root of `log.dirs`: a recovery may begin here. */
 export const RECOVERY_POINTS = "recovery-point-offset-checkpoint";
@@ -25,13 +26,8 @@ const decoder = new TextDecoder();
 
 /** A text file; `undefined` where there is none. */
 export async function readText(vfs: Vfs, path: string): Promise<string | undefined> {
-  let file;
-  try {
-    file = await vfs.open(path, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  if (file === undefined) return undefined;
   try {
     const size = await file.size();
     if (size > MAX_BYTES) {

@@ -5,7 +5,8 @@
  */
 import { LogError } from "../errors.ts";
 import { segmentBases } from "../segment/names.ts";
-import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
+import { isMissing } from "../if_there.ts";
+import type { DirectoryEntry, Vfs } from "../vfs.ts";
 import { CLEAN_SHUTDOWN, PARTITION_METADATA, readText } from "./checkpoints.ts";
 
 /** Entries of a directory; `undefined` where there is none. */
@@ -13,7 +14,7 @@ export async function entriesOf(vfs: Vfs, directory: string): Promise<DirectoryE
   try {
     return await vfs.list(directory);
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

@@ -6,6 +6,7 @@
 import { syncAncestors } from "../backup/ancestors.ts";
 import { LogError } from "../errors.ts";
 import type { Engine, OpenOptions } from "../options.ts";
+import { isMissing } from "../if_there.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { isTopic, type Manifest, MANIFEST_NAMES, readManifest, shardDirectory, writeManifest } from "./manifest.ts";
 import { missingError } from "./refusals.ts";
@@ -74,7 +75,7 @@ export async function refuseForeign(vfs: Vfs, directory: string): Promise<void> 
   try {
     entries = await vfs.list(directory);
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return;
+    if (isMissing(error)) return;
     if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") throw await noManifest(vfs, directory, 0);
     throw error;
   }
@@ -111,7 +112,7 @@ export async function noManifest(vfs: Vfs, directory: string, present: number): 
   try {
     await vfs.list(directory);
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") why = "there is no such directory";
+    if (isMissing(error)) why = "there is no such directory";
     else if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") why = "it is not a directory";
     else throw error;
   }

@@ -8,7 +8,6 @@ import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { LogError } from "../errors.ts";
 import type { Engine } from "../options.ts";
-import { isGone } from "../read/retained.ts";
 import { ShardView } from "../read/shard_view.ts";
 import { analyse, type Analysis } from "../recovery/analyse.ts";
 import { lookForEnd } from "../recovery/hints.ts";
@@ -17,6 +16,7 @@ import { UserTrims } from "../retention/user_trims.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
 import { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
+import { isMissing } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
 import { type OpenedShard, reportOf, type ShardPlace } from "./opened_shard.ts";
 import { AnchorPublication } from "./publications.ts";
@@ -41,7 +41,7 @@ export async function openShardForReading(
       return await openOnce(engine, place, problem);
     } catch (error) {
       // A segment was dropped at this moment.
-      if (left === 1 || !isGone(error)) throw error;
+      if (left === 1 || !isMissing(error)) throw error;
     }
   }
 }

@@ -14,7 +14,8 @@ import { planShard } from "../recovery/rebuild_plan.ts";
 import type { PlanPlace, RepairFinding } from "../recovery/rebuild_types.ts";
 import { prepare } from "../recovery/rebuild_write.ts";
 import { writeNew } from "../recovery/whole_file.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { isMissing } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 import { takeLock } from "./lock.ts";
 import {
   decodeManifest,
@@ -92,7 +93,7 @@ async function repairLocked(tools: RepairTools, directory: string, options: Repa
   for (let shard = 0; shard < manifest.shards; shard++) {
     signal?.throwIfAborted();
     const place = { directory: shardDirectory(directory, manifest.topic, shard), logId: manifest.id, shard, instance };
-    if (await isMissing(vfs, place.directory)) {
+    if (await isDirectoryMissing(vfs, place.directory)) {
       findings.push(await repairDirectory(vfs, directory, place, apply));
       continue;
     }
@@ -164,12 +165,12 @@ async function keepCopy(
   return path;
 }
 
-async function isMissing(vfs: Vfs, path: string): Promise<boolean> {
+async function isDirectoryMissing(vfs: Vfs, path: string): Promise<boolean> {
   try {
     await vfs.list(path);
     return false;
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return true;
+    if (isMissing(error)) return true;
     throw error;
   }
 }

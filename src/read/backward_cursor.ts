@@ -9,7 +9,7 @@ import { LogError } from "../errors.ts";
 import { logPath } from "../segment/names.ts";
 import type { MaybePromise } from "../vfs.ts";
 import type { RecordSource, SourceOptions } from "./record_source.ts";
-import { besideDrops, besideTrims } from "./retained.ts";
+import { besideDrops } from "./retained.ts";
 import { type GapEvent, ShardBatches } from "./shard_batches.ts";
 import type { ShardView } from "./shard_view.ts";
 
@@ -89,7 +89,8 @@ export class BackwardCursor implements RecordSource {
       if (last === undefined) {
         // Where a retention has got to is the end: what is older is gone.
         if (this.#upper <= Math.max(this.#options.from, this.view.publication.earliest)) return false;
-        await besideTrims(this.view, () => this.#load());
+        // Where its front is dropped meanwhile, this reader ends there.
+        await besideDrops(this.view, () => this.#load());
       } else if ("error" in last) this.#tell(last);
       else {
         await this.#takeApart(last);
@@ -149,7 +150,7 @@ export class BackwardCursor implements RecordSource {
   /** Reads the batches in front of `#upper`: a piece of the file, forwards, with the eyes of every other reader. */
   async #load(): Promise<void> {
     const upper = this.#bound = this.#upper;
-    const { start, bytes } = await besideDrops(this.view, () => this.#pieceBefore(upper));
+    const { start, bytes } = await this.#pieceBefore(upper);
     const held: (Piece | GapEvent)[] = [];
     const onGap = ({ shard, from, to, error }: GapEvent): void => {
       const last = Math.min(to, upper - 1);

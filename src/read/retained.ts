@@ -4,7 +4,7 @@
  * @module
  */
 import { LogError } from "../errors.ts";
-import { VfsError } from "../vfs.ts";
+import { isMissing } from "../if_there.ts";
 import type { ShardView } from "./shard_view.ts";
 
 /** A segment may be dropped between each look and the next step; a writer that drops so fast keeps nothing worth reading. */
@@ -20,30 +20,13 @@ export function outOfRangeError(view: ShardView, offset: number): LogError {
   );
 }
 
-/** True where a file is not there any more. */
-export function isGone(error: unknown): boolean {
-  return error instanceof VfsError && error.code === "NOT_FOUND";
-}
-
-/** Looks through segments, and again where one of them is dropped meanwhile. */
+/** Looks through segments, and again where one of them is dropped meanwhile, or the log start passes what was looked for. */
 export async function besideDrops<T>(view: ShardView, look: () => Promise<T>): Promise<T> {
   for (let left = MAX_LOOKS;; left--) {
     try {
       return await look();
     } catch (error) {
-      if (left === 1 || !isGone(error)) throw error;
-      await view.refresh();
-    }
-  }
-}
-
-/** Reads a piece anew where its front is dropped meanwhile: whoever reads backwards ends there. */
-export async function besideTrims(view: ShardView, read: () => Promise<void>): Promise<void> {
-  for (let left = MAX_LOOKS;; left--) {
-    try {
-      return await read();
-    } catch (error) {
-      if (left === 1 || !isDropped(error)) throw error;
+      if (left === 1 || !(isMissing(error) || isDropped(error))) throw error;
       await view.refresh();
     }
   }

@@ -7,9 +7,10 @@ import { type BatchHeader, CONTROL, readHeader } from "../batch/format.ts";
 import { LogError } from "../errors.ts";
 import { BatchScanner } from "../segment/batch_scanner.ts";
 import { logPath } from "../segment/names.ts";
+import { isMissing } from "../if_there.ts";
 import { type MaybePromise, VfsError, type VfsFile } from "../vfs.ts";
 import { ReadAhead } from "./read_ahead.ts";
-import { isGone, MAX_LOOKS, outOfRangeError } from "./retained.ts";
+import { MAX_LOOKS, outOfRangeError } from "./retained.ts";
 import { resync } from "./resync.ts";
 import type { GapEvent, ShardBatchesOptions } from "./shard_batches_types.ts";
 import type { ShardView } from "./shard_view.ts";
@@ -177,7 +178,7 @@ export class ShardBatches {
         try {
           return await this.#open(base);
         } catch (error) {
-          if (looks === MAX_LOOKS || !isGone(error)) throw error;
+          if (looks === MAX_LOOKS || !isMissing(error)) throw error;
         }
       } else if (looks > 1) return await this.#passMissing(base);
       // It may have been dropped just now; the log start says so then.

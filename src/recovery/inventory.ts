@@ -9,7 +9,8 @@ import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/stat
 import { TRIMS_NAME } from "../anchor/trims_file.ts";
 import { firstKept } from "../segment/log_start.ts";
 import { indexBases, logPath, segmentBases, snapshotBases } from "../segment/names.ts";
-import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
+import { isMissing, sizeIfThere } from "../if_there.ts";
+import type { DirectoryEntry, Vfs } from "../vfs.ts";
 import { INTENT_NAME } from "./rebuild_intent.ts";
 import { readSmall, slotFileFault } from "./rebuild_slots.ts";
 
@@ -79,7 +80,7 @@ export async function takeInventory(
       segments.push({ base, bytes: -1 });
       continue;
     }
-    const bytes = await sizeOf(vfs, logPath(directory, base));
+    const bytes = await sizeIfThere(vfs, logPath(directory, base));
     // A segment that its writer drops at this moment is none any more.
     if (bytes !== undefined) segments.push({ base, bytes });
   }
@@ -110,26 +111,11 @@ export async function listBases(vfs: Vfs, directory: string): Promise<number[]> 
   return segmentBases(await listEntries(vfs, directory));
 }
 
-/** Size of a file, or `undefined` where there is none. */
-export async function sizeOf(vfs: Vfs, path: string): Promise<number | undefined> {
-  try {
-    const file = await vfs.open(path, "read");
-    try {
-      return await file.size();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
-}
-
 async function listEntries(vfs: Vfs, directory: string): Promise<DirectoryEntry[]> {
   try {
     return await vfs.list(directory);
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return [];
+    if (isMissing(error)) return [];
     throw error;
   }
 }

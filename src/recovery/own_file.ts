@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Vfs, VfsError } from "../vfs.ts";
+import { isMissing } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 import { removeIfThere } from "./whole_file.ts";
 
 const COPY_BYTES = 1024 * 1024;
@@ -18,7 +19,7 @@ export async function ownFile(vfs: Vfs, directory: string, name: string): Promis
   try {
     if (await vfs.links(path) < 2) return;
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return;
+    if (isMissing(error)) return;
     throw error;
   }
   const temporary = `${path}.tmp`;

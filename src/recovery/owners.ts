@@ -10,7 +10,8 @@ import { BASE_OFFSET_AT, HEADER_BYTES, headerDigest } from "../batch/format.ts";
 import { equalBytes, readI64, readU32 } from "../bytes.ts";
 import { isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "../index/rows.ts";
 import { indexPath, logPath } from "../segment/names.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import { type Vfs, VfsError } from "../vfs.ts";
 
 /** A file that says whose it is. */
 export interface Owner {
@@ -95,13 +96,8 @@ async function readIndex(vfs: Vfs, path: string, bytes: number): Promise<Uint8Ar
 }
 
 async function readStart(vfs: Vfs, path: string, bytes: number): Promise<Uint8Array> {
-  let file: VfsFile;
-  try {
-    file = await vfs.open(path, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return new Uint8Array(0);
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  if (file === undefined) return new Uint8Array(0);
   try {
     const content = new Uint8Array(bytes);
     return content.subarray(0, await file.read(content, 0));

@@ -7,6 +7,7 @@
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { ROW_BYTES, writeSealRow } from "../index/rows.ts";
 import { indexPath, logPath, parseUserTable, segmentName } from "../segment/names.ts";
+import { openIfThere } from "../if_there.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { dropSnapshots } from "./drop_snapshots.ts";
 import { listBases } from "./inventory.ts";
@@ -52,13 +53,9 @@ async function move(vfs: Vfs, from: string, to: string): Promise<void> {
 }
 
 async function exists(vfs: Vfs, path: string): Promise<boolean> {
-  try {
-    await (await vfs.open(path, "read")).close();
-    return true;
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return false;
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  await file?.close();
+  return file !== undefined;
 }
 
 async function cut(vfs: Vfs, path: string, position: number): Promise<void> {

@@ -8,7 +8,8 @@ import type { State } from "../anchor/state.ts";
 import { crc32c } from "../batch/crc32c.ts";
 import { hex32 } from "../batch/format.ts";
 import { LogError } from "../errors.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 import { replaceWhole } from "./whole_file.ts";
 
 /** Name of the note in a shard's directory. While it is there the shard is read-only. */
@@ -55,13 +56,8 @@ export async function writeIntent(vfs: Vfs, directory: string, intent: RepairInt
  */
 export async function readIntent(vfs: Vfs, directory: string): Promise<RepairIntent | undefined> {
   const path = `${directory}/${INTENT_NAME}`;
-  let file: VfsFile;
-  try {
-    file = await vfs.open(path, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  if (file === undefined) return undefined;
   let text: string;
   try {
     const bytes = new Uint8Array(Math.min(await file.size(), MAX_BYTES));

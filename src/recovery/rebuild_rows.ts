@@ -20,7 +20,8 @@ import {
   type SealRow,
   writeBatchRow,
 } from "../index/rows.ts";
-import { type MaybePromise, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { MaybePromise, Vfs, VfsFile } from "../vfs.ts";
 
 const WINDOW_BYTES: number = 512 * 1024;
 /** The longest row is whole in what is left, or the file ends before. */
@@ -53,13 +54,8 @@ export class IndexRows {
 
   /** Opens the index at `path`. One that is missing, or is another segment's, says nothing. */
   static async open(vfs: Vfs, path: string, identity: IndexIdentity): Promise<IndexRows> {
-    let file: VfsFile;
-    try {
-      file = await vfs.open(path, "read");
-    } catch (error) {
-      if (error instanceof VfsError && error.code === "NOT_FOUND") return new IndexRows(undefined);
-      throw error;
-    }
+    const file = await openIfThere(vfs, path, "read");
+    if (file === undefined) return new IndexRows(undefined);
     const rows = new IndexRows(file);
     await rows.#fill();
     if (isFileHeaderRow(rows.#window, 0, identity)) rows.#at = ROW_BYTES;

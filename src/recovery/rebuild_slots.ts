@@ -7,7 +7,8 @@ import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../an
 import type { End } from "../anchor/end.ts";
 import { newestSlot, readSlot, SLOT_BYTES, SLOT_FILE_BYTES, SlotFile, type SlotIdentity } from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { isMissing } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 
 const SLOT_DISTANCE: number = SLOT_FILE_BYTES / 2;
 /** More than this is not looked at: the file is too long in any case. */
@@ -32,7 +33,7 @@ export async function readSmall(vfs: Vfs, path: string): Promise<Uint8Array | un
       await file.close();
     }
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

@@ -8,7 +8,8 @@ import { emptyEnd, type End } from "../anchor/end.ts";
 import { HEADER_BYTES, sealHeader } from "../batch/format.ts";
 import { LogError } from "../errors.ts";
 import { logPath } from "../segment/names.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Vfs, VfsFile } from "../vfs.ts";
 import { rebuiltBases, rebuiltPath, writeIntent } from "./rebuild_intent.ts";
 import { removeIfThere } from "./whole_file.ts";
 import type { ShardPlan } from "./rebuild_plan.ts";
@@ -128,13 +129,8 @@ async function copyFrom(vfs: Vfs, from: string, position: number, to: string): P
 
 /** The end of a segment as it is now; `undefined` where it is not there. */
 export async function endOfSegment(vfs: Vfs, directory: string, base: number): Promise<End | undefined> {
-  let file: VfsFile;
-  try {
-    file = await vfs.open(logPath(directory, base), "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openIfThere(vfs, logPath(directory, base), "read");
+  if (file === undefined) return undefined;
   try {
     const rules: ScanRules = { holes: true, maxEpoch: undefined, began: undefined };
     return (await scanSegment(file, await file.size(), emptyEnd(base), 0, rules)).end;

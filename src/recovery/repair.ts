@@ -9,6 +9,7 @@ import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { epochStartIn, fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { indexBases, indexPath, logPath, quarantinePath, segmentName } from "../segment/names.ts";
+import { openIfThere } from "../if_there.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import type { Analysis } from "./analyse.ts";
 import type { Inventory } from "./inventory.ts";
@@ -141,13 +142,9 @@ async function removeIfPossible(vfs: Vfs, path: string): Promise<void> {
 async function freeName(vfs: Vfs, directory: string, base: number, position: number): Promise<string> {
   for (let attempt = 0;; attempt++) {
     const path = quarantinePath(directory, base, position, attempt);
-    try {
-      const file = await vfs.open(path, "read");
-      await file.close();
-    } catch (error) {
-      if (error instanceof VfsError && error.code === "NOT_FOUND") return path;
-      throw error;
-    }
+    const file = await openIfThere(vfs, path, "read");
+    if (file === undefined) return path;
+    await file.close();
   }
 }
 

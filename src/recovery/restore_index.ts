@@ -9,6 +9,7 @@ import { LoadedIndex } from "../index/index_file.ts";
 import { type IndexIdentity, ROW_BYTES, writeBatchRow, writeFileHeaderRow } from "../index/rows.ts";
 import { indexPath, logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
+import { openIfThere } from "../if_there.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 
 /** Rows written with one call. */
@@ -86,13 +87,8 @@ async function removeQuietly(vfs: Vfs, path: string): Promise<void> {
  * @param goesOn The file may be continued where nothing is to be dropped.
  */
 async function openForRows(vfs: Vfs, path: string, position: number, goesOn: boolean): Promise<VfsFile> {
-  let old: VfsFile;
-  try {
-    old = await vfs.open(path, "write");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return await vfs.open(path, "create");
-    throw error;
-  }
+  const old = await openIfThere(vfs, path, "write");
+  if (old === undefined) return await vfs.open(path, "create");
   const kept = new Uint8Array(position);
   try {
     if (goesOn && await old.size() === position) return old;

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Vfs, VfsError } from "../vfs.ts";
+import { isMissing } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 
 /** Creates a file that is durable once its directory is synced. */
 export async function writeNew(vfs: Vfs, path: string, bytes: Uint8Array): Promise<void> {
@@ -28,6 +29,6 @@ export async function removeIfThere(vfs: Vfs, path: string): Promise<void> {
   try {
     await vfs.remove(path);
   } catch (error) {
-    if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+    if (!isMissing(error)) throw error;
   }
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { indexPath, logPath } from "../segment/names.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { isMissing } from "../if_there.ts";
+import type { Vfs } from "../vfs.ts";
 
 /**
  * Removes a segment. The `.log` goes first: whoever reads beside this finds a segment with its index, or no segment, and never walks
@@ -21,7 +22,7 @@ export async function removeSegment(vfs: Vfs, directory: string, base: number, o
       await vfs.remove(path);
       if (path === log) onRemoved();
     } catch (error) {
-      if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
+      if (!isMissing(error)) throw error;
     }
   }
 }

@@ -5,9 +5,10 @@
  */
 import { LoadedIndex } from "../index/index_file.ts";
 import { type IndexIdentity, readSealRow, ROW_BYTES, ROW_SEAL, rowLength, rowType } from "../index/rows.ts";
-import { sizeOf } from "../recovery/inventory.ts";
+
 import { indexPath, logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
+import { sizeIfThere } from "../if_there.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 
 /** Remembers what never changes: each segment is asked about once. */
@@ -31,7 +32,7 @@ export class SegmentFacts {
   async bytes(base: number): Promise<number> {
     let bytes = this.#bytes.get(base);
     if (bytes === undefined) {
-      bytes = await sizeOf(this.#vfs, logPath(this.#directory, base)) ?? 0;
+      bytes = await sizeIfThere(this.#vfs, logPath(this.#directory, base)) ?? 0;
       this.#bytes.set(base, bytes);
     }
     return bytes;

@@ -20,7 +20,8 @@ import {
 } from "../anchor/trims_file.ts";
 import { equalBytes } from "../bytes.ts";
 import { asLogError, LogError } from "../errors.ts";
-import { type Vfs, VfsError } from "../vfs.ts";
+import { removeIfThere, writeNew } from "../recovery/whole_file.ts";
+import type { Vfs } from "../vfs.ts";
 
 /** Puts a file that is written and synced in the place of another, durably. */
 export type Replace = (from: string, to: string) => Promise<void>;
@@ -160,28 +161,14 @@ export class UserTrims {
     }
     const aside = `${this.#directory}/${TRIMS_ASIDE_NAME}`;
     try {
-      await this.#write(aside, encodeTrims(this.#identity, this.#generation + 1, marks));
+      await removeIfThere(this.#vfs, aside);
+      await writeNew(this.#vfs, aside, encodeTrims(this.#identity, this.#generation + 1, marks));
       await replace(aside, `${this.#directory}/${TRIMS_NAME}`);
     } catch (error) {
       throw asLogError(error, `trim a user in shard ${shard}`, { shard });
     }
     this.#generation++;
     this.#marks = marks;
-  }
-
-  async #write(path: string, bytes: Uint8Array): Promise<void> {
-    try {
-      await this.#vfs.remove(path);
-    } catch (error) {
-      if (!(error instanceof VfsError && error.code === "NOT_FOUND")) throw error;
-    }
-    const file = await this.#vfs.open(path, "create");
-    try {
-      await file.write(bytes, 0);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { readState, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { isGone } from "../read/retained.ts";
+import { isMissing } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
 import type { Damage, Observer } from "./finding.ts";
 import type { Survey } from "./survey.ts";
@@ -30,7 +30,7 @@ export async function besideDrops<T>(
       progress: (done, total) => observer.progress(done, total),
     });
   } catch (error) {
-    if (isGone(error) && await isDropped(vfs, survey, i)) return undefined;
+    if (isMissing(error) && await isDropped(vfs, survey, i)) return undefined;
     throw error;
   }
   if (found.length > 0 && await isDropped(vfs, survey, i)) return undefined;

@@ -18,7 +18,8 @@ import {
   writeBatchRow,
   writeSealRow,
 } from "../index/rows.ts";
-import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Vfs, VfsFile } from "../vfs.ts";
 import { isZero } from "./survey_slots.ts";
 
 /** Much larger than any row (65,528 bytes at most), so that a row is whole in it or damaged. */
@@ -65,13 +66,8 @@ export class IndexCheck {
     identity: IndexIdentity,
     faults: IndexFaults,
   ): Promise<IndexCheck | undefined> {
-    let file: VfsFile;
-    try {
-      file = await vfs.open(path, "read");
-    } catch (error) {
-      if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-      throw error;
-    }
+    const file = await openIfThere(vfs, path, "read");
+    if (file === undefined) return undefined;
     const check = new IndexCheck(identity, file, faults);
     await check.#begin();
     return check;

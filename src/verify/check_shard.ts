@@ -10,7 +10,7 @@ import type { Codecs } from "../batch/codecs.ts";
 import { scanRules } from "../recovery/scan.ts";
 import { findBatch } from "../segment/search.ts";
 import { logPath } from "../segment/names.ts";
-import { isGone } from "../read/retained.ts";
+import { isMissing } from "../if_there.ts";
 import type { Vfs, VfsFile } from "../vfs.ts";
 import { besideDrops } from "./beside_drops.ts";
 import { checkUserTables } from "./check_user_tables.ts";
@@ -97,7 +97,7 @@ async function holdsBatch(vfs: Vfs, { segments, place }: Survey, first: number):
     try {
       file = await vfs.open(logPath(place.directory, base), "read");
     } catch (error) {
-      if (isGone(error)) continue;
+      if (isMissing(error)) continue;
       throw error;
     }
     try {

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { isMissing } from "../if_there.ts";
 import type { MaybePromise, Vfs } from "../vfs.ts";
-import { VfsError } from "../vfs.ts";
 import { TableDamage, TableFile } from "../users/table_file.ts";
 import {
   isTableHeader,
@@ -38,7 +38,7 @@ async function faultOf(vfs: Vfs, directory: string, identity: TableIdentity): Pr
   try {
     table = await TableFile.open(vfs, directory, identity);
   } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
   try {

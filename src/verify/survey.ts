@@ -14,9 +14,10 @@ import {
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { MAX_LOOKS } from "../read/retained.ts";
-import { listBases, type SegmentFile, sizeOf } from "../recovery/inventory.ts";
+import { listBases, type SegmentFile } from "../recovery/inventory.ts";
 import { firstKept } from "../segment/log_start.ts";
 import { logPath } from "../segment/names.ts";
+import { sizeIfThere } from "../if_there.ts";
 import type { Clock, Vfs } from "../vfs.ts";
 import { type SlotSurvey, surveySlots } from "./survey_slots.ts";
 
@@ -67,7 +68,7 @@ async function surveyOnce(vfs: Vfs, clock: Clock, place: SurveyPlace): Promise<S
   const segments: SegmentFile[] = [];
   const kept = bases.slice(firstKept(bases, logStart));
   for (const base of kept) {
-    const bytes = await sizeOf(vfs, logPath(directory, base));
+    const bytes = await sizeIfThere(vfs, logPath(directory, base));
     if (bytes !== undefined) segments.push({ base, bytes });
   }
   const anchor = anchorSlots.newest === undefined ? undefined : readAnchor(anchorSlots.newest);

@@ -12,7 +12,8 @@ import {
   type SlotIdentity,
 } from "../anchor/slot_file.ts";
 import { readU32 } from "../bytes.ts";
-import { type Clock, type Vfs, VfsError, type VfsFile } from "../vfs.ts";
+import { openIfThere } from "../if_there.ts";
+import type { Clock, Vfs } from "../vfs.ts";
 
 const SLOT_DISTANCE: number = SLOT_FILE_BYTES / 2;
 /** A slot that is being written at the moment looks damaged: it is looked at again before it is called so. */
@@ -83,13 +84,8 @@ function judge(content: Uint8Array, identity: SlotIdentity): SlotFault[] {
 
 /** The content and one byte more, so that a file that is too long is told apart; `undefined` where there is none. */
 async function readContent(vfs: Vfs, path: string): Promise<Uint8Array | undefined> {
-  let file: VfsFile;
-  try {
-    file = await vfs.open(path, "read");
-  } catch (error) {
-    if (error instanceof VfsError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  }
+  const file = await openIfThere(vfs, path, "read");
+  if (file === undefined) return undefined;
   try {
     const content = new Uint8Array(SLOT_FILE_BYTES + 1);
     return content.subarray(0, await file.read(content, 0));

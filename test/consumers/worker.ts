@@ -1,9 +1,10 @@
 /** A worker of the tests: consumes, and says what it got. */
 import { parentPort, workerData } from "node:worker_threads";
 import { connectConsumer, type ConsumerHandle, LogError } from "../../consumer.ts";
-import type { Said, Task } from "./workers.ts";
+import { deliveries, type Said, type Task } from "./workers.ts";
 
-const { handle, task } = workerData as { handle: ConsumerHandle; task: Task };
+const { handle, task, delivered } = workerData as { handle: ConsumerHandle; task: Task; delivered: SharedArrayBuffer };
+const got = deliveries(delivered);
 const say = (said: Said): void => parentPort!.postMessage(said);
 const never = new Int32Array(new SharedArrayBuffer(4));
 
@@ -11,7 +12,7 @@ try {
   const consumer = connectConsumer(handle, { follow: task.follow ?? true });
   let count = 0;
   for await (const record of consumer) {
-    say({ is: "record", shard: record.shard, offset: record.offset });
+    got.add(record);
     if (++count === task.hangAfter) {
       say({ is: "hanging" });
       Atomics.wait(never, 0, 0, task.hangMs);

@@ -14,14 +14,39 @@ export interface Task {
 
 /** What a worker says. */
 export interface Said {
-  readonly is: "record" | "refused" | "hanging" | "done" | "failed";
+  readonly is: "refused" | "hanging" | "done" | "failed";
   readonly shard?: number;
   readonly offset?: number;
   readonly code?: string;
 }
 
+/** What a worker got: in memory that is shared, for what a terminated worker has posted may never arrive (Deno drops it). */
+export interface Deliveries {
+  add(record: { shard: number; offset: number }): void;
+  list(): { shard: number; offset: number }[];
+}
+
+const MAX_DELIVERIES = 65_536;
+
+/** The deliveries in `memory`. */
+export function deliveries(memory: SharedArrayBuffer): Deliveries {
+  const words = new Int32Array(memory);
+  return {
+    add({ shard, offset }) {
+      const count = words[0];
+      if (count === MAX_DELIVERIES) throw new Error(`more than ${MAX_DELIVERIES} records`);
+      words.set([shard, offset], 1 + count * 2);
+      Atomics.store(words, 0, count + 1);
+    },
+    list: () =>
+      Array.from({ length: Atomics.load(words, 0) }, (_, i) => ({ shard: words[1 + i * 2], offset: words[2 + i * 2] })),
+  };
+}
+
 /** A worker that is running. */
 export interface Consuming {
+  /** The records that it got, also when it is terminated. */
+  delivered(): { shard: number; offset: number }[];
   readonly said: Said[];
   /** Resolves once `check` holds of what was said; rejects after 20 seconds. */
   until(check: (said: readonly Said[]) => boolean): Promise<void>;
@@ -30,7 +55,8 @@ export interface Consuming {
 
 /** Starts a worker. */
 export function startConsuming(handle: ConsumerHandle, task: Task): Consuming {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: { handle, task } });
+  const delivered = new SharedArrayBuffer(4 + MAX_DELIVERIES * 8);
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: { handle, task, delivered } });
   const said: Said[] = [];
   const checks = new Set<() => void>();
   worker.on("message", (message: Said) => {
@@ -42,6 +68,7 @@ export function startConsuming(handle: ConsumerHandle, task: Task): Consuming {
     for (const check of [...checks]) check();
   });
   return {
+    delivered: deliveries(delivered).list,
     said,
     until: (condition) =>
       new Promise((resolve, reject) => {

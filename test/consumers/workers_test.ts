@@ -3,15 +3,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Log } from "../../mod.ts";
 import { useLog } from "../helpers.ts";
-import { type Consuming, type Said, useWorkers } from "./workers.ts";
+import { type Consuming, useWorkers } from "./workers.ts";
 
 async function fill(log: Log, count: number): Promise<void> {
   for (let i = 0; i < count; i++) log.shards[i % log.shards.length].tryAppend({ value: `${i}` });
   await log.flush();
 }
 
-const records = (said: readonly Said[]): string[] =>
-  said.filter(({ is }) => is === "record").map(({ shard, offset }) => `${shard}/${offset}`);
+const records = ({ delivered }: Consuming): string[] => delivered().map(({ shard, offset }) => `${shard}/${offset}`);
 
 /** Resolves once the consumer has nothing more to do; rejects after 20 seconds. */
 async function settled(log: Log, name: string): Promise<void> {
@@ -24,11 +23,11 @@ async function settled(log: Log, name: string): Promise<void> {
   }
 }
 
-/** Resolves once the workers have said that they got so many different records; what they say takes a moment to arrive. */
+/** Resolves once the workers got so many different records. */
 async function gotAll(workers: readonly Consuming[], count: number): Promise<void> {
   const limit = Date.now() + 20_000;
   for (;;) {
-    const { size } = new Set(workers.flatMap(({ said }) => records(said)));
+    const { size } = new Set(workers.flatMap(records));
     if (size === count) return;
     if (Date.now() > limit || size > count) throw new Error(`${size} records were delivered, not ${count}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -47,7 +46,7 @@ describe("workers of a group", () => {
         await fill(log, 100);
         await settled(log, "group");
         // One that starts late must find something to do.
-        while (workers.some(({ said }) => records(said).length === 0)) {
+        while (workers.some((worker) => records(worker).length === 0)) {
           await fill(log, 40);
           await new Promise((resolve) => setTimeout(resolve, 50));
         }
@@ -65,7 +64,7 @@ describe("workers of a group", () => {
         const first = start(log.consumerHandle("group", { leaseMs }), { pauseMs: 2 });
         const second = start(log.consumerHandle("group", { leaseMs }), { pauseMs: 2 });
         // One that starts late must find something to do.
-        while ([first, second].some(({ said }) => records(said).length < 10)) {
+        while ([first, second].some((worker) => records(worker).length < 10)) {
           await fill(log, 40);
           await new Promise((resolve) => setTimeout(resolve, 50));
         }
@@ -92,7 +91,7 @@ describe("workers of a group", () => {
         await hanging.until((said) => said.some(({ is }) => is === "refused"));
         const [refused] = hanging.said.filter(({ is }) => is === "refused");
         assert.equal(refused.code, "CONFLICT");
-        assert.ok(records(other.said).includes(`${refused.shard}/${refused.offset}`), "delivered to the other one");
+        assert.ok(records(other).includes(`${refused.shard}/${refused.offset}`), "delivered to the other one");
         // It is a member again.
         await fill(log, 100);
         await settled(log, "group");

@@ -74,7 +74,7 @@ describe("retention, and consumers", () => {
         await log.shard(0).trimBefore(88);
         await reading.until((said) => said.at(-1)?.is === "failed");
         assert.equal(reading.said.at(-1)!.code, "OFFSET_OUT_OF_RANGE");
-        const offsets = reading.said.filter(({ is }) => is === "record").map(({ offset }) => offset!);
+        const offsets = reading.delivered().map(({ offset }) => offset);
         offsets.forEach((offset, i) => assert.equal(offset, 25 + i));
       })));
 });
