@@ -1,30 +1,17 @@
 /** The examples of docs/kafka.md run, against a real broker, and print what the document says. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
-import { promisify } from "node:util";
+import { readDocument, runFiles } from "../documents.ts";
 import { useDirectory } from "../helpers.ts";
 import { useBroker, whyNoKafka } from "./broker.ts";
 
-const root = new URL("../../", import.meta.url);
 const BROKER = "127.0.0.1:9092";
-const text = readFileSync(new URL("docs/kafka.md", root), "utf8");
+const text = readDocument("docs/kafka.md");
 const examples = [...text.matchAll(/^```ts\n([\s\S]*?)^```\n\n```text\n([\s\S]*?)^```$/gm)];
 
 /** Runs them one after the other, as one user does, in one directory. */
-async function run(directory: string, code: string, address: string): Promise<string> {
-  const linked = code
-    .replaceAll('"@bimip/log/kafka"', JSON.stringify(new URL("kafka.ts", root).href))
-    .replaceAll('"@bimip/log"', JSON.stringify(new URL("mod.ts", root).href))
-    .replaceAll(BROKER, address);
-  writeFileSync(join(directory, "example.ts"), linked);
-  writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
-  const before = process.versions.deno === undefined ? [] : ["run", "-A", "--no-config"];
-  const { stdout } = await promisify(execFile)(process.execPath, [...before, "example.ts"], { cwd: directory });
-  return stdout;
+function run(directory: string, code: string, address: string): Promise<string> {
+  return runFiles(directory, [{ name: "example.ts", code: code.replaceAll(BROKER, address) }]);
 }
 
 describe("docs/kafka.md", () => {

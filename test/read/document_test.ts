@@ -1,12 +1,13 @@
 /** The examples of docs/reading.md, and those in the doc strings of what it is about, compile, run, and print what is said. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
+import { readDocument, runHere } from "../documents.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const DOC_STRINGS = ["src/log/log_types.ts", "src/typed/codec.ts", "src/typed/typed.ts"];
@@ -21,7 +22,7 @@ interface Example {
 
 function examplesOf(file: string): Example[] {
   const isDocument = file.endsWith(".md");
-  const source = readFileSync(join(ROOT, file), "utf8");
+  const source = readDocument(file);
   const text = isDocument ? source : source.replace(/^ *\* ?/gm, "");
   return [...text.matchAll(/^```ts\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```)?/gm)].map(([, code, prints], i) => {
     assert.equal(isDocument, prints !== undefined, `${file}, example ${i + 1}: a document says what is printed`);
@@ -38,27 +39,6 @@ async function useScratch<T>(body: (directory: string) => T): Promise<Awaited<T>
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-/** Runs a program in this process; answers what it printed. */
-function run(code: string): Promise<string> {
-  return useScratch(async (directory) => {
-    const { log } = console;
-    const lines: string[] = [];
-    try {
-      const file = join(directory, "example.ts");
-      const placed = code.replaceAll('"@bimip/log"', JSON.stringify(pathToFileURL(join(ROOT, "mod.ts")).href))
-        .replaceAll('"valibot"', JSON.stringify(import.meta.resolve("valibot")))
-        .replaceAll('"./data/', `"${directory}/`);
-      writeFileSync(file, placed);
-      console.log = (...values: unknown[]) =>
-        lines.push(values.map((value) => typeof value === "object" ? JSON.stringify(value) : String(value)).join(" "));
-      await import(pathToFileURL(file).href);
-    } finally {
-      console.log = log;
-    }
-    return lines.join("\n");
-  });
 }
 
 /** Fails with what the compiler says. */
@@ -87,9 +67,10 @@ describe("the document on reading", () => {
 
   for (const { name, code, prints } of EXAMPLES) {
     it(`${name} runs and prints what it says`, async () => {
-      const printed = await run(code);
+      const local = code.replaceAll('"valibot"', JSON.stringify(import.meta.resolve("valibot")));
+      const printed = await useScratch((directory) => runHere(directory, local));
       if (prints === undefined) assert.notEqual(printed, "");
-      else assert.equal(printed, prints.trimEnd());
+      else assert.equal(printed, prints);
     });
   }
 

@@ -1,15 +1,10 @@
 /** The programs in docs/operations.md run as a user's own, and print what the document says. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
-import { promisify } from "node:util";
+import { readDocument, runFiles } from "../documents.ts";
 import { useDirectory } from "../helpers.ts";
 
-const root = new URL("../../", import.meta.url);
-const text = readFileSync(new URL("docs/operations.md", root), "utf8");
+const text = readDocument("docs/operations.md");
 const programs = [...text.matchAll(/^## (.*)\n|^```ts\n([\s\S]*?)^```\n\n```text\n([\s\S]*?)^```$/gm)];
 
 describe("docs/operations.md", () => {
@@ -23,11 +18,7 @@ describe("docs/operations.md", () => {
     count++;
     it(`${heading}: runs and prints what it says`, () =>
       useDirectory(async (directory) => {
-        const entry = JSON.stringify(new URL("mod.ts", root).href);
-        writeFileSync(join(directory, "main.ts"), code.replaceAll('"@bimip/log"', entry));
-        writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
-        const before = process.versions.deno === undefined ? [] : ["run", "-A", "--no-config"];
-        const { stdout } = await promisify(execFile)(process.execPath, [...before, "main.ts"], { cwd: directory });
+        const stdout = await runFiles(directory, [{ name: "main.ts", code }]);
         const pattern = prints.trimEnd().split("…").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join(
           ".*",
         );

@@ -9,10 +9,8 @@ import type { ReadOptions } from "../../read/read_options.ts";
 import { connectTopic, type KafkaOptions, patienceOf } from "../kafka_options.ts";
 import type { BrokerConnection } from "../wire/connection.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
-import { WireWriter } from "../wire/encoding.ts";
-import { brokerError } from "../wire/kafka_error.ts";
 import type { Patience } from "../wire/patience.ts";
-import { requestOffsets } from "../wire/requests.ts";
+import { requestOffsetAt, requestOffsets } from "../wire/requests.ts";
 
 /** Longest time without progress while brokers are away. */
 const PATIENCE_MS = 120_000;
@@ -20,7 +18,6 @@ const PATIENCE_MS = 120_000;
 const KNOWN_TOPIC_MS = 10_000;
 /** One that was just created is known to every broker so soon. */
 export const NEW_TOPIC_MS = 2000;
-const LIST_OFFSETS = 2;
 
 /** A log's way to its cluster. */
 export interface Cluster {
@@ -131,29 +128,4 @@ async function findStart(
     );
   }
   return { from: offset, fromTime: undefined, earliest, end };
-}
-
-/** The first offset whose record has at least this timestamp; `undefined` where none has. */
-async function requestOffsetAt(
-  connection: BrokerConnection,
-  { topic, partition }: { readonly topic: string; readonly partition: number },
-  time: number,
-): Promise<number | undefined> {
-  const action = `look for a time in partition ${partition} of ${topic}`;
-  const body = new WireWriter().int32(-1).int8(0).int32(1).string(topic).int32(1).int32(partition);
-  // Times below zero have meanings of their own.
-  const request = [body.int64(Math.max(0, Math.ceil(time))).bytes];
-  const answer = await connection.request(LIST_OFFSETS, 2, request, action);
-  answer.int32();
-  const [[result]] = answer.array(() => {
-    answer.string();
-    return answer.array(() => {
-      answer.int32();
-      const code = answer.int16();
-      answer.int64();
-      return { code, offset: answer.int64() };
-    });
-  });
-  if (result.code !== 0) throw brokerError(result.code, action, { shard: partition });
-  return result.offset < 0 ? undefined : result.offset;
 }

@@ -16,6 +16,9 @@ const DESCRIBE_CONFIGS = 32;
 
 const ACKS_ALL = -1;
 const NO_REPLICA = -1;
+/** Times that mean the two ends of a partition. */
+const LATEST = -1;
+const EARLIEST = -2;
 const NO_EPOCH = -1;
 const TOPIC_RESOURCE = 2;
 
@@ -182,27 +185,48 @@ export async function requestOffsets(
   { topic, partition }: PartitionPlace,
   isCommitted: boolean = false,
 ): Promise<{ earliest: number; end: number }> {
-  const ask = async (time: number): Promise<number> => {
-    const action = `ask for the offsets of partition ${partition} of ${topic}`;
-    const body = new WireWriter().int32(NO_REPLICA).int8(isCommitted ? 1 : 0);
-    body.int32(1).string(topic).int32(1).int32(partition).int64(time);
-    const answer = await connection.request(LIST_OFFSETS, 2, [body.bytes], action);
-    answer.int32();
-    const [[result]] = answer.array(() => {
-      answer.string();
-      return answer.array(() => {
-        answer.int32();
-        const code = answer.int16();
-        answer.int64();
-        return { code, offset: answer.int64() };
-      });
-    });
-    if (result === undefined) throw new WireError("it says nothing about the partition");
-    if (result.code !== 0) throw brokerError(result.code, action, { shard: partition });
-    return result.offset;
-  };
-  const [end, earliest] = [await ask(-1), await ask(-2)];
+  const action = `ask for the offsets of partition ${partition} of ${topic}`;
+  const ask = (time: number): Promise<number> =>
+    requestOffset(connection, { topic, partition }, time, isCommitted, action);
+  const [end, earliest] = [await ask(LATEST), await ask(EARLIEST)];
   return { earliest, end };
+}
+
+/** The first offset whose record has at least this timestamp, in milliseconds; `undefined` where none has. */
+export async function requestOffsetAt(
+  connection: BrokerConnection,
+  place: PartitionPlace,
+  time: number,
+): Promise<number | undefined> {
+  const action = `look for a time in partition ${place.partition} of ${place.topic}`;
+  // Times below zero have meanings of their own.
+  const offset = await requestOffset(connection, place, Math.max(0, Math.ceil(time)), false, action);
+  return offset < 0 ? undefined : offset;
+}
+
+async function requestOffset(
+  connection: BrokerConnection,
+  { topic, partition }: PartitionPlace,
+  time: number,
+  isCommitted: boolean,
+  action: string,
+): Promise<number> {
+  const body = new WireWriter().int32(NO_REPLICA).int8(isCommitted ? 1 : 0);
+  body.int32(1).string(topic).int32(1).int32(partition).int64(time);
+  const answer = await connection.request(LIST_OFFSETS, 2, [body.bytes], action);
+  answer.int32();
+  const [[result]] = answer.array(() => {
+    answer.string();
+    return answer.array(() => {
+      answer.int32();
+      const code = answer.int16();
+      answer.int64();
+      return { code, offset: answer.int64() };
+    });
+  });
+  if (result === undefined) throw new WireError("it says nothing about the partition");
+  if (result.code !== 0) throw brokerError(result.code, action, { shard: partition });
+  return result.offset;
 }
 
 /** What a fetch brought. */
