@@ -28,6 +28,11 @@ export interface TrimsIdentity {
   readonly shard: number;
 }
 
+/** Whose file it says that it is, from its first {@linkcode TRIMS_HEADER_BYTES}. */
+export function trimsIdentity(bytes: Uint8Array): TrimsIdentity {
+  return { logId: bytes.slice(16, 32), shard: readU32(bytes, 32) };
+}
+
 /** Offsets by key. A key stands as one character for each of its bytes. */
 export type Marks = ReadonlyMap<string, number>;
 

@@ -7,20 +7,24 @@ import { runtimeVfs } from "../../adapters/runtime.ts";
 import { readU16, readU32 } from "../bytes.ts";
 import { MAGIC, MAGIC_AT } from "../batch/format.ts";
 import { ROW_BYTES, ROW_FILE_HEADER } from "../index/rows.ts";
+import { TRIMS_NAME } from "../anchor/trims_file.ts";
+import { isCursorFile } from "../consumers/names.ts";
 import { VfsError, type VfsFile } from "../vfs.ts";
 import type { Command, Context } from "./command.ts";
 import { dumpBatches } from "./dump_batches.ts";
+import { dumpCursor } from "./dump_cursor.ts";
 import { type Dump, plainLine } from "./dump_line.ts";
 import { dumpManifest } from "./dump_manifest.ts";
 import { dumpRows } from "./dump_rows.ts";
 import { dumpSlots, slotFileKind } from "./dump_slots.ts";
 import { dumpSnapshot } from "./dump_snapshot.ts";
 import { dumpTable, isTable } from "./dump_table.ts";
+import { dumpTrims } from "./dump_trims.ts";
 import { EXIT_CORRUPT, EXIT_DONE } from "./exit_codes.ts";
 
 const DETAILS = `
-FILE is a .log, an .idx (of a segment, or of users), a .snapshot, an anchor, a state or a bimip.json. One line for each batch, row or slot; what is damaged is
-marked INVALID, and the exit code is then 3.
+FILE is a .log, an .idx (of a segment, or of users), a .snapshot, an anchor, a state, a trims, a cursor of a consumer or a bimip.json. One line for each
+batch, row, slot or mark; what is damaged is marked INVALID, and the exit code is then 3.
 
   --json    one object a line
 `;
@@ -28,7 +32,7 @@ marked INVALID, and the exit code is then 3.
 export const dumpCommand: Command = {
   name: "dump",
   synopsis: "FILE [--json]",
-  summary: "show what stands in one file: .log, .idx, .snapshot, anchor, state, bimip.json",
+  summary: "show what stands in one file of a log",
   details: DETAILS,
   options: { json: "flag" },
   readsOnly: true,
@@ -60,6 +64,8 @@ async function dumpFor(file: VfsFile, bytes: number, path: string): Promise<Dump
   if (name.endsWith(".log")) return dumpBatches;
   if (name.endsWith(".snapshot")) return dumpSnapshot;
   if (name === "anchor" || name === "state") return dumpSlots(name);
+  if (name === TRIMS_NAME) return dumpTrims;
+  if (isCursorFile(name)) return dumpCursor;
   if (name.endsWith(".json")) return dumpManifest;
   const head = new Uint8Array(ROW_BYTES);
   const read = await file.read(head, 0);

@@ -15,6 +15,8 @@ import { crc32c } from "../batch/crc32c.ts";
 import { readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
 
 const MAGIC = 0x424d434e;
+/** In a slot: the log it belongs to. */
+export const LOG_ID_AT = 16;
 const SHARDS_AT = PAYLOAD_AT;
 const NAME_LENGTH_AT: number = SHARDS_AT + 4;
 const NAME_AT: number = NAME_LENGTH_AT + 1;

@@ -52,6 +52,44 @@ describe("dump", () => {
     assert.match(String((await dump(snapshot, 3))[0].invalid), /checksum/);
   });
 
+  it("shows how far a consumer has come, and which copy of that is damaged", async () => {
+    const directory = temporaryLog();
+    const log = await openLog(directory, { shards: 2 });
+    for (const shard of log.shards) for (let i = 0; i < 3; i++) shard.tryAppend({ value: "m" });
+    await log.flush();
+    const consumer = log.consumer("Mailer", { follow: false });
+    for await (const _ of consumer);
+    await consumer.commit();
+    await consumer.close();
+    await log.close();
+    const path = `${directory}/${readdirSync(directory).find((name) => /^cursor-mailer-[0-9a-f]{8}$/.test(name))}`;
+    const blocks = await dump(path);
+    assert.deepEqual(pick(blocks, "consumer", "shards", "firstShard", "nextOffsets"), [["Mailer", 2, 0, [3, 3]]]);
+    writeFileSync(
+      path,
+      readFileSync(path).map((byte, at) => at === blocks[0].position as number + 40 ? byte ^ 1 : byte),
+    );
+    const [fault, older] = await dump(path, 3);
+    assert.equal(fault.position, blocks[0].position);
+    assert.match(String(fault.invalid), /checksum/);
+    assert.equal(older.generation, blocks[0].generation as number - 1);
+  });
+
+  it("shows which users were trimmed", async () => {
+    const directory = temporaryLog();
+    const log = await openLog(directory);
+    for (const key of ["ann", "bob", "çelik"]) await log.append({ key, value: "m" });
+    await log.trimUser("bob", 2);
+    await log.trimUser("çelik", 3);
+    await log.close();
+    const path = `${directory}/events-0/trims`;
+    const [head, ...users] = await dump(path);
+    assert.deepEqual([head.kind, head.shard, head.users], ["trims", 0, 2]);
+    assert.deepEqual(pick(users, "user", "before"), [["bob", 2], ["çelik", 3]]);
+    writeFileSync(path, readFileSync(path).map((byte, at) => at === 50 ? byte ^ 1 : byte));
+    assert.match(String((await dump(path, 3))[0].invalid), /checksum/);
+  });
+
   it("shows the batches of a .log", async () => {
     const directory = temporaryLog();
     await writeLog(directory);
