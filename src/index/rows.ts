@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { crc32c } from "../batch/crc32c.ts";
+import { continueCrc32c, crc32c } from "../batch/crc32c.ts";
 import { type BatchHeader, HEADER_BYTES, headerDigest, readHeader } from "../batch/format.ts";
 import { equalBytes, readI64, readU16, readU32, writeI32, writeI64, writeU16 } from "../bytes.ts";
 
@@ -59,16 +59,10 @@ function endRow(row: Uint8Array, at: number): void {
 
 /** The checksum leaves its own four bytes out, as if they were 0. */
 function rowChecksum(bytes: Uint8Array, at: number, length: number): number {
-  checked.set(bytes.subarray(at, at + Math.min(length, ROW_BYTES)));
-  if (length <= ROW_BYTES) {
-    checked.fill(0, CRC_AT, CRC_AT + 4);
-    return crc32c(checked, 0, length);
-  }
-  const copy = bytes.slice(at, at + length);
-  copy.fill(0, CRC_AT, CRC_AT + 4);
-  return crc32c(copy);
+  for (let i = 0; i < CRC_AT; i++) front[i] = bytes[at + i];
+  return continueCrc32c(crc32c(front), bytes, at + front.length, at + length);
 }
-const checked = new Uint8Array(ROW_BYTES);
+const front = new Uint8Array(CRC_AT + 4);
 
 /** Writes the first row of an `.idx`. */
 export function writeFileHeaderRow(into: Uint8Array, at: number, identity: IndexIdentity): void {

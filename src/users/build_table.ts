@@ -10,8 +10,8 @@ import { PostingSorter } from "./sort_postings.ts";
 import type { TableIdentity } from "./table_format.ts";
 import { TableWriter } from "./table_writer.ts";
 
-/** After so many postings of one user it is looked whether enough stands in memory. */
-const POSTINGS_A_STEP = 8192;
+/** After so many numbers of one user's postings it is looked whether enough stands in memory. */
+const STEP_WORDS: number = 8192 * WORDS;
 /** While a program appends without a pause there are few turns; where tables wait for each other, more is made in each. */
 const LATE_BUFFER_BYTES: number = 512 * 1024;
 
@@ -33,19 +33,16 @@ export async function buildTable(
     await writer.open();
     const sorter = new PostingSorter();
     for (let partition = 0; partition < postings.partitions; partition++) {
-      const end = sorter.sort(postings, partition);
+      sorter.load(postings, partition);
       const { data } = sorter;
-      for (let at = 0; at < end;) {
-        const high = data[at];
-        const low = data[at + 1];
-        let to = at + WORDS;
-        while (to < end && data[to] === high && data[to + 1] === low) to += WORDS;
-        writer.begin(high, low, (to - at) / WORDS);
-        while (at < to) {
-          const step = Math.min(to, at + POSTINGS_A_STEP * WORDS);
-          for (; at < step; at += WORDS) writer.add(data[at + 2], data[at + 3]);
-          if (at < to && writer.isFilled(isLate() ? LATE_BUFFER_BYTES : undefined)) await writer.flush();
+      while (sorter.next()) {
+        const { from, to } = sorter;
+        writer.begin(data[from], data[from + 1], (to - from) / WORDS);
+        for (let at = from; at < to; at += STEP_WORDS) {
+          writer.write(data, at, Math.min(to, at + STEP_WORDS));
+          if (to - at > STEP_WORDS && writer.isFilled(isLate() ? LATE_BUFFER_BYTES : undefined)) await writer.flush();
         }
+        writer.end();
       }
       if (writer.isFilled(isLate() ? LATE_BUFFER_BYTES : undefined)) await writer.flush();
     }

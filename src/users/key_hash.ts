@@ -45,25 +45,23 @@ export class KeyHasher {
       b = Math.imul(b ^ word, B);
       b = (b << 13) | (b >>> 19);
     }
-    for (; at < end; at++) {
-      a = Math.imul(a ^ bytes[at], A);
+    if (at < end) {
+      let word = bytes[at];
+      if (at + 1 < end) word |= bytes[at + 1] << 8;
+      if (at + 2 < end) word |= bytes[at + 2] << 16;
+      a = Math.imul(a ^ word, A);
       a = (a << 15) | (a >>> 17);
-      b = Math.imul(b ^ bytes[at], B);
+      b = Math.imul(b ^ word, B);
       b = (b << 13) | (b >>> 19);
     }
-    // MurmurHash3's finalizer three times, written out: every bit of the input moves every bit of the answer.
+    // MurmurHash3's finalizer of the sum and of one half, written out: what it makes of two states is never the same. The two do not wait
+    // for each other.
     a = (a + b) | 0;
     a = Math.imul(a ^ (a >>> 16), 0x85ebca6b);
-    a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-    a ^= a >>> 16;
-    b = (b + a) | 0;
     b = Math.imul(b ^ (b >>> 16), 0x85ebca6b);
-    b = Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
-    b ^= b >>> 16;
-    a = (a + b) | 0;
-    a = Math.imul(a ^ (a >>> 16), 0x85ebca6b);
     a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+    b = Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
     this.halves[0] = a ^ (a >>> 16);
-    this.halves[1] = b;
+    this.halves[1] = b ^ (b >>> 16);
   }
 }

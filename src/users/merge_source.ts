@@ -75,9 +75,12 @@ export class MergeSource {
   /** For runs that are not in the other one. */
   readonly #runs: Window;
   readonly #reader: NumberReader;
+  readonly #stride: number;
 
-  constructor(file: TableFile) {
+  /** @param stride Postings in a run of the new table, at most. */
+  constructor(file: TableFile, stride: number) {
     this.file = file;
+    this.#stride = stride;
     this.#slots = new Uint8Array(Math.min(file.buckets, MAX_SLOTS) * SLOT_BYTES);
     this.#runsFrom = TABLE_HEADER_BYTES + file.buckets * SLOT_BYTES;
     this.#rows = new Window(file);
@@ -93,7 +96,10 @@ export class MergeSource {
   /** Hands all postings on; their offsets count from `first`. */
   put(writer: TableWriter, first: number): MaybePromise<void> {
     if (!this.#isInline) return this.#putRuns(writer, first);
-    this.#putNumbers(writer, this.#reader, this.count, this.file.identity.first - first, 0);
+    const reader = this.#reader;
+    const offset = this.file.identity.first - first + reader.next();
+    writer.copy(offset, reader.next(), reader, this.count);
+    if (reader.failed) throw this.file.damage("postings make no sense");
   }
 
   #step(): true {
@@ -180,18 +186,13 @@ export class MergeSource {
     const count = readU16(bytes, at + 24);
     if (!isIntact || end > at + length || count === 0) throw file.damage("a run is damaged");
     const offset = file.identity.first - first + readU32(bytes, at + 16);
-    const position = readU32(bytes, at + 20);
-    writer.add(offset, position);
-    this.#putNumbers(writer, new NumberReader(bytes, at + RUN_PREFIX_BYTES, end), count - 1, offset, position);
-    return count;
-  }
-
-  #putNumbers(writer: TableWriter, reader: NumberReader, count: number, offset: number, position: number): void {
-    for (let i = 0; i < count && !reader.failed; i++) {
-      offset += reader.next();
-      position = (position + reader.next()) >>> 0;
-      writer.add(offset, position);
+    // A few postings, such as the last ones of each table, go together with those of the next table.
+    if (2 * count >= this.#stride) writer.copyRun(bytes, at, length, offset);
+    else {
+      const reader = new NumberReader(bytes, at + RUN_PREFIX_BYTES, end);
+      writer.copy(offset, readU32(bytes, at + 20), reader, count);
+      if (reader.failed) throw file.damage("a run makes no sense");
     }
-    if (reader.failed) throw this.file.damage("postings make no sense");
+    return count;
   }
 }

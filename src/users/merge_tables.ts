@@ -30,7 +30,7 @@ export async function mergeTables(
     for (const { first, next } of ranges) files.push(await TableFile.open(vfs, directory, { ...owner, first, next }));
     const standing: MergeSource[] = [];
     for (const file of files) {
-      const source = new MergeSource(file);
+      const source = new MergeSource(file, stride);
       if (await source.next()) standing.push(source);
     }
     const { last } = files[files.length - 1];
@@ -48,6 +48,7 @@ export async function mergeTables(
         const step = source.next();
         if (!(step instanceof Promise ? await step : step)) standing.splice(i--, 1);
       }
+      writer.end();
       if (writer.isFilled(MERGE_BUFFER_BYTES)) {
         await writer.flush();
         signal.throwIfAborted();

@@ -13,7 +13,8 @@ export const BLOCK_POSTINGS = 32;
 const BLOCK_SHIFT = 7;
 /** Numbers of a block. */
 export const BLOCK_WORDS: number = 1 << BLOCK_SHIFT;
-const SLAB_SHIFT = 14;
+/** A place is shifted right by so much to get its slab. */
+export const SLAB_SHIFT = 14;
 const SLAB_BLOCKS: number = 1 << (SLAB_SHIFT - BLOCK_SHIFT);
 const SLAB_WORDS: number = 1 << SLAB_SHIFT;
 /** Tables are sorted and written partition by partition: each of them should be small, and there should not be many open blocks. */
@@ -45,11 +46,6 @@ export class PostingPool {
     let partitions = 1;
     while (partitions < MAX_PARTITIONS && 2 * partitions * BLOCKS_A_PARTITION <= this.#maxBlocks) partitions *= 2;
     this.partitions = partitions;
-  }
-
-  /** The slab of a place. */
-  slab(place: number): Uint32Array {
-    return this.slabs[place >>> SLAB_SHIFT];
   }
 
   /** A block behind another one, or at the front of a chain; {@linkcode NO_BLOCK} where memory is full. */

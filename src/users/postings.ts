@@ -7,7 +7,7 @@ import type { Codecs } from "../batch/codecs.ts";
 import { type BatchHeader, CODEC_MASK, CONTROL, HEADER_BYTES, UNKNOWN_ATTRIBUTES } from "../batch/format.ts";
 import { RecordDecoder } from "../batch/record_decoder.ts";
 import type { KeyHasher } from "./key_hash.ts";
-import { BLOCK_WORDS, NO_BLOCK, placeInSlab, type PostingPool, WORDS } from "./posting_pool.ts";
+import { BLOCK_WORDS, NO_BLOCK, placeInSlab, type PostingPool, SLAB_SHIFT, WORDS } from "./posting_pool.ts";
 import type { LastBatch } from "./table_format.ts";
 
 /** Offsets are kept in 32 bits. */
@@ -28,28 +28,30 @@ export class Postings {
   readonly #pool: PostingPool;
   readonly #shift: number;
   readonly #mask: number;
-  /** Of each chain its first block, the place for the next posting, and how many there are. */
+  readonly #slabs: readonly Uint32Array[];
+  /** Of each chain its first block, the place for the next posting, and how many blocks it has. */
   readonly #heads: Uint32Array;
   readonly #tails: Uint32Array;
-  readonly #sizes: Uint32Array;
+  readonly #blocks: Uint32Array;
 
   constructor(first: number, pool: PostingPool) {
     this.first = this.next = first;
     this.#pool = pool;
+    this.#slabs = pool.slabs;
     const { partitions } = pool;
     this.#shift = 32 - Math.log2(partitions);
     this.#mask = partitions - 1;
     this.#heads = new Uint32Array(partitions);
     this.#tails = new Uint32Array(partitions);
-    this.#sizes = new Uint32Array(partitions);
+    this.#blocks = new Uint32Array(partitions);
   }
 
   /** Gives the memory back: nothing is here any more, and `first` comes next. */
   reset(first: number): void {
-    for (let i = 0; i < this.#sizes.length; i++) {
-      if (this.#sizes[i] > 0) this.#pool.give(this.#heads[i], (this.#tails[i] - 1) / BLOCK_WORDS >>> 0);
+    for (let i = 0; i < this.#blocks.length; i++) {
+      if (this.#blocks[i] > 0) this.#pool.give(this.#heads[i], (this.#tails[i] - 1) / BLOCK_WORDS >>> 0);
     }
-    this.#sizes.fill(0);
+    this.#blocks.fill(0);
     this.#tails.fill(0);
     this.first = this.next = first;
     this.count = this.logBytes = 0;
@@ -93,12 +95,16 @@ export class Postings {
 
   /** How many chains there are, in the order of hashes. */
   get partitions(): number {
-    return this.#sizes.length;
+    return this.#blocks.length;
   }
 
   /** How many postings a chain has. */
   sizeOf(partition: number): number {
-    return this.#sizes[partition];
+    const blocks = this.#blocks[partition];
+    if (blocks === 0) return 0;
+    // The last block is full where the place behind it is the first of another one.
+    const inLast = this.#tails[partition] % BLOCK_WORDS || BLOCK_WORDS;
+    return ((blocks - 1) * BLOCK_WORDS + inLast) / WORDS;
   }
 
   /**
@@ -108,9 +114,9 @@ export class Postings {
   blocks(partition: number, visitor: (data: Uint32Array, from: number, to: number) => void): void {
     const pool = this.#pool;
     let block = this.#heads[partition];
-    for (let left = this.#sizes[partition] * WORDS; left > 0; left -= BLOCK_WORDS) {
+    for (let left = this.sizeOf(partition) * WORDS; left > 0; left -= BLOCK_WORDS) {
       const from = placeInSlab(block * BLOCK_WORDS);
-      visitor(pool.slab(block * BLOCK_WORDS), from, from + Math.min(left, BLOCK_WORDS));
+      visitor(this.#slabs[block * BLOCK_WORDS >>> SLAB_SHIFT], from, from + Math.min(left, BLOCK_WORDS));
       block = pool.next[block];
     }
   }
@@ -161,7 +167,7 @@ export class Postings {
         const keyEnd = at + (keyBytes >>> 1);
         if (keyEnd >= end) return this.#stopAt(header.baseOffset + before);
         hasher.hash(bytes, at, keyBytes >>> 1);
-        if (!this.#put(hasher.halves, relative + delta, position)) {
+        if (!this.#put(hasher.halves[0], hasher.halves[1], relative + delta, position)) {
           return this.#stopAt(header.baseOffset + before);
         }
       }
@@ -197,7 +203,7 @@ export class Postings {
       if (offset < from) continue;
       if (keyBytes >= 0) {
         hasher.hash(decoder.bytes, decoder.keyStart, keyBytes);
-        if (!this.#put(hasher.halves, offset - this.first, position)) {
+        if (!this.#put(hasher.halves[0], hasher.halves[1], offset - this.first, position)) {
           return this.#part(offset, header, position);
         }
       }
@@ -207,28 +213,33 @@ export class Postings {
   }
 
   /** False where there is no room. */
-  #put(hash: Int32Array, offset: number, position: number): boolean {
-    const high = hash[0];
+  #put(high: number, low: number, offset: number, position: number): boolean {
     const partition = high >>> this.#shift & this.#mask;
-    let place = this.#tails[partition];
-    const pool = this.#pool;
+    const tails = this.#tails;
+    let place = tails[partition];
     if (place % BLOCK_WORDS === 0) {
-      const isFirst = this.#sizes[partition] === 0;
-      const block = pool.take(isFirst ? NO_BLOCK : place / BLOCK_WORDS - 1);
-      if (block === NO_BLOCK) return false;
-      if (isFirst) this.#heads[partition] = block;
-      place = block * BLOCK_WORDS;
+      place = this.#takeBlock(partition, place);
+      if (place === NO_BLOCK) return false;
     }
-    const data = pool.slab(place);
+    const data = this.#slabs[place >>> SLAB_SHIFT];
     const at = placeInSlab(place);
     data[at] = high;
-    data[at + 1] = hash[1];
+    data[at + 1] = low;
     data[at + 2] = offset;
     data[at + 3] = position;
-    this.#tails[partition] = place + WORDS;
-    this.#sizes[partition]++;
+    tails[partition] = place + WORDS;
     this.count++;
     return true;
+  }
+
+  /** The first place of another block of a chain whose next place would be `place`. */
+  #takeBlock(partition: number, place: number): number {
+    const blocks = this.#blocks[partition];
+    const block = this.#pool.take(blocks === 0 ? NO_BLOCK : place / BLOCK_WORDS - 1);
+    if (block === NO_BLOCK) return NO_BLOCK;
+    if (blocks === 0) this.#heads[partition] = block;
+    this.#blocks[partition] = blocks + 1;
+    return block * BLOCK_WORDS;
   }
 
   #part(next: number, header: BatchHeader, position: number): Taken {

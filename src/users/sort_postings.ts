@@ -6,45 +6,57 @@
 import { WORDS } from "./posting_pool.ts";
 import type { Postings } from "./postings.ts";
 
-/** About as many stretches as postings, so that nearly each holds one user. */
+/** As many stretches as half of the postings or more: so nearly each holds one user. */
 const MAX_STRETCH_BITS = 14;
 /** Below this an insertion sort is the fastest. */
 const FEW = 24;
 /** With more users than this in one stretch an ordinary sort does. */
 const FEW_USERS = 16;
 
-/** Holds the memory that sorting takes; it goes from chain to chain. */
+/** Goes through the users of a chain. Holds the memory that sorting takes; it goes from chain to chain. */
 export class PostingSorter {
-  /** The sorted postings, four numbers each, as in {@linkcode Postings.blocks}. */
+  /** Postings, four numbers each, as in {@linkcode Postings.blocks}; those in front of {@linkcode PostingSorter.to} are sorted. */
   data: Uint32Array = new Uint32Array(0);
+  /** After each {@linkcode PostingSorter.next} that answered true: where the postings of a user stand. */
+  from = 0;
+  to = 0;
+  #words = 0;
+  /** By so much the first half of a hash is shifted left and right: what is left is the number of its stretch. */
+  #left = 0;
+  #right = 0;
+  /** Stretches in front of it are sorted. */
+  #sorted = 0;
   readonly #ends = new Uint32Array(1 << MAX_STRETCH_BITS);
 
-  /** Sorts a chain into {@linkcode PostingSorter.data} and answers how many numbers stand there. */
-  sort(postings: Postings, partition: number): number {
+  /** Takes a chain, and divides it into stretches. */
+  load(postings: Postings, partition: number): void {
     const size = postings.sizeOf(partition);
     const words = size * WORDS;
     if (this.data.length < words) this.data = new Uint32Array(words + (words >>> 2));
-    if (size === 0) return 0;
-    const bits = Math.min(MAX_STRETCH_BITS, 33 - Math.clz32(size));
+    const bits = Math.max(1, Math.min(MAX_STRETCH_BITS, 32 - Math.clz32(size)));
     // The bits behind those that all hashes of the chain have in common.
-    const skipped = Math.log2(postings.partitions);
-    const shift = 32 - bits;
+    const left = Math.log2(postings.partitions);
+    const right = 32 - bits;
+    this.from = this.to = this.#sorted = 0;
+    this.#words = words;
+    this.#left = left;
+    this.#right = right;
     const { data } = this;
     const ends = this.#ends;
     ends.fill(0, 0, 1 << bits);
     postings.blocks(partition, (block, from, to) => {
-      for (let at = from; at < to; at += WORDS) ends[block[at] << skipped >>> shift]++;
+      for (let at = from; at < to; at += WORDS) ends[block[at] << left >>> right] += WORDS;
     });
     let sum = 0;
     for (let stretch = 0; stretch < 1 << bits; stretch++) {
       const here = ends[stretch];
       ends[stretch] = sum;
-      sum += here * WORDS;
+      sum += here;
     }
     postings.blocks(partition, (block, from, to) => {
       for (let at = from; at < to; at += WORDS) {
         const high = block[at];
-        const stretch = high << skipped >>> shift;
+        const stretch = high << left >>> right;
         const place = ends[stretch];
         ends[stretch] = place + WORDS;
         data[place] = high;
@@ -53,23 +65,37 @@ export class PostingSorter {
         data[place + 3] = block[at + 3];
       }
     });
-    let start = 0;
-    for (let stretch = 0; stretch < 1 << bits; stretch++) {
-      const end = ends[stretch];
-      if (end - start > WORDS) sortStretch(data, start, end);
-      start = end;
-    }
-    return words;
+  }
+
+  /** Steps to the next user in the order of hashes. */
+  next(): boolean {
+    const { data, to: from } = this;
+    if (from === this.#words) return false;
+    this.from = from;
+    this.to = this.#endOfUser(from);
+    if (from < this.#sorted || this.to === this.#words) return true;
+    const stretch = data[from] << this.#left >>> this.#right;
+    if (data[this.to] << this.#left >>> this.#right !== stretch) return true;
+    // More than one user in the stretch.
+    this.#sorted = this.#ends[stretch];
+    sortStretch(data, from, this.#sorted);
+    this.to = this.#endOfUser(from);
+    return true;
+  }
+
+  #endOfUser(from: number): number {
+    const { data } = this;
+    const words = this.#words;
+    const high = data[from];
+    const low = data[from + 1];
+    let to = from + WORDS;
+    while (to < words && data[to] === high && data[to + 1] === low) to += WORDS;
+    return to;
   }
 }
 
 /** Of one user the order of offsets stands already. */
 function sortStretch(data: Uint32Array, from: number, to: number): void {
-  const high = data[from];
-  const low = data[from + 1];
-  let at = from + WORDS;
-  while (at < to && data[at] === high && data[at + 1] === low) at += WORDS;
-  if (at === to) return;
   if (to - from <= FEW * WORDS) insertionSort(data, from, to);
   else sortByUsers(data, from, to);
 }
