@@ -19,6 +19,7 @@ export function installedRuntimes(root: string, importMap: string | undefined): 
       name: "node",
       binary: binary("node"),
       command: (file, report) => [
+        `--import=${join(root, "scripts/test_runner/no_async_hooks.ts")}`,
         "--test-reporter=spec",
         "--test-reporter-destination=stdout",
         `--test-reporter=${join(root, "scripts/test_runner/node_reporter.ts")}`,
