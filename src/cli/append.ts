@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { openLog } from "../../mod.ts";
 import { LogError } from "../errors.ts";
 import type { Log } from "../log/log_types.ts";
@@ -79,7 +78,7 @@ async function appendInput(
   acks: Acknowledgements | undefined,
   context: Context,
 ): Promise<void> {
-  const input = new Input(process.stdin);
+  const input = new Input(context.streams.stdin);
   const { signal } = context.interruption;
   signal.addEventListener("abort", () => input.stop(), { once: true });
   acks?.failed.catch((error) => input.fail(error));

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { backupLog } from "../../mod.ts";
 import type { BackupReport } from "../backup/backup_types.ts";
 import type { Command, Context } from "./command.ts";
@@ -31,12 +30,12 @@ export const backupCommand: Command = {
   run: backup,
 };
 
-async function backup({ args, stdout, interruption }: Context): Promise<number> {
+async function backup({ args, stdout, interruption, streams }: Context): Promise<number> {
   const [directory, out, more] = args.positionals;
   if (directory === undefined || directory === "") throw new UsageError("the directory is missing");
   if (out === undefined || out === "") throw new UsageError("the target of the backup is missing");
   if (more !== undefined) throw new UsageError(`a directory and a target are enough: what is ${JSON.stringify(more)}?`);
-  const progress = new Progress(process.stderr);
+  const progress = new Progress(streams.stderr);
   let report: BackupReport;
   try {
     report = await backupLog(directory, out, {

@@ -5,7 +5,6 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import process from "node:process";
 import type { Arguments } from "./arguments.ts";
 import { benchPage } from "./bench_page.ts";
 import { type BenchResult, type Round, summarise } from "./bench_result.ts";
@@ -103,7 +102,7 @@ async function measure(
   seconds: number,
   askedFor: boolean,
 ): Promise<BenchResult | undefined> {
-  const progress = new Progress(process.stderr);
+  const progress = new Progress(context.streams.stderr);
   const rounds: Round[] = [];
   try {
     const outcome = await runRounds(runtime, directory, seconds, context.interruption.signal, (round) => {

@@ -6,10 +6,20 @@
 import type { Arguments, OptionKinds } from "./arguments.ts";
 import { messageOf } from "./exit_codes.ts";
 import type { Interruption } from "./interruption.ts";
-import type { Output } from "./output.ts";
+import type { ByteStream, Output } from "./output.ts";
+import type { Terminal } from "./progress.ts";
+
+/** The part of `process` through which a program speaks. */
+export interface Streams {
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdout: ByteStream;
+  readonly stderr: ByteStream & Terminal;
+}
 
 /** What a command works with. */
 export interface Context {
+  /** Nothing but input and a line of progress: all else goes through the two outputs. */
+  readonly streams: Streams;
   readonly args: Arguments;
   /** Data. */
   readonly stdout: Output;

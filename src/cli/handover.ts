@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { handoverToKafka } from "../kafka/directories.ts";
 import type { HandoverReport } from "../kafka/handover_types.ts";
 import type { Command, Context } from "./command.ts";
@@ -32,13 +31,13 @@ export const handoverCommand: Command = {
   run: handover,
 };
 
-async function handover({ args, stdout, interruption }: Context): Promise<number> {
+async function handover({ args, stdout, interruption, streams }: Context): Promise<number> {
   const [from, out, more] = args.positionals;
   if (!from) throw new UsageError("the directory of the log is missing");
   if (!out) throw new UsageError("the directory to write to is missing");
   if (more !== undefined) throw new UsageError("two directories are enough");
   const topic = args.value("topic");
-  const progress = new Progress(process.stderr);
+  const progress = new Progress(streams.stderr);
   let report: HandoverReport;
   try {
     report = await handoverToKafka(from, out, {

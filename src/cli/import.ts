@@ -4,7 +4,6 @@
  * @module
  */
 import { linkSync } from "node:fs";
-import process from "node:process";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { systemClock } from "../../adapters/system.ts";
@@ -38,7 +37,7 @@ export const importCommand: Command = {
   run: importLog,
 };
 
-async function importLog({ args, stdout, stderr, interruption }: Context): Promise<number> {
+async function importLog({ args, stdout, stderr, interruption, streams }: Context): Promise<number> {
   const [source, directory, more] = args.positionals.map((path) => path.replace(/(?<=.)\/+$/, ""));
   if (!source) throw new UsageError("the directory to import is missing");
   if (!directory) throw new UsageError("the directory of the new log is missing");
@@ -47,7 +46,7 @@ async function importLog({ args, stdout, stderr, interruption }: Context): Promi
   const shard = args.wholeNumber("shard", 0, 65_535);
   const { signal } = interruption;
   const tools = { vfs: runtimeVfs(), clock: systemClock, codecs: runtimeCodecs };
-  const progress = new Progress(process.stderr);
+  const progress = new Progress(streams.stderr);
   const damages: string[] = [];
   let report: ImportReport;
   let records: number;

@@ -12,6 +12,7 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 /** Whether somebody wants the program to end. */
 export class Interruption {
   readonly #controller = new AbortController();
+  #listeners: (readonly [name: string, listener: () => void])[] = [];
   /** The exit code that tells which signal it was; `undefined` while there was none. */
   exitCode: number | undefined = undefined;
   /** Resolves a moment after the first signal: whatever still waits for a reader of its output must not wait longer. */
@@ -35,14 +36,19 @@ export class Interruption {
 
   /** Begins to listen. */
   listen(): void {
-    const listeners = Object.entries(EXIT_CODES).map(([name, exitCode]) => {
+    this.#listeners = Object.entries(EXIT_CODES).map(([name, exitCode]) => {
       const listener = (): void => {
-        for (const [other, itsListener] of listeners) process.removeListener(other, itsListener);
+        this.unlisten();
         this.exitCode ??= exitCode;
         this.#controller.abort();
       };
       return [name, listener] as const;
     });
-    for (const [name, listener] of listeners) process.on(name, listener);
+    for (const [name, listener] of this.#listeners) process.on(name, listener);
+  }
+
+  /** Leaves the signals to the process again. */
+  unlisten(): void {
+    for (const [name, listener] of this.#listeners) process.removeListener(name, listener);
   }
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { systemRandom } from "../../adapters/system.ts";
@@ -38,12 +37,12 @@ export const repairCommand: Command = {
   run: repair,
 };
 
-async function repair({ args, stdout, interruption }: Context): Promise<number> {
+async function repair({ args, stdout, interruption, streams }: Context): Promise<number> {
   // Without the slashes at its end, so that the paths of findings read well.
   const directory = args.only("directory").replace(/(?<=.)\/+$/, "");
   const apply = args.flag("yes");
   const json = args.flag("json");
-  const progress = new Progress(process.stderr);
+  const progress = new Progress(streams.stderr);
   const tools = { vfs: runtimeVfs(), codecs: runtimeCodecs, random: systemRandom };
   let report: RepairReport;
   try {

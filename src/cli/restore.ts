@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { restoreFromKafka, type RestoreProgress } from "../kafka/restore.ts";
 import type { Command, Context } from "./command.ts";
 import { EXIT_DONE } from "./exit_codes.ts";
@@ -35,7 +34,7 @@ async function restore(context: Context): Promise<number> {
   const options = kafkaOptions(context, "from");
   const segmentBytes = args.wholeNumber("segment-bytes", 1024, 2 ** 31 - 1);
   const json = args.flag("json");
-  const terminal = new Progress(process.stderr);
+  const terminal = new Progress(context.streams.stderr);
   const onProgress = (progress: RestoreProgress): void => {
     if (!json) return terminal.show(`restored ${progress.records} records, ${progress.lag} offsets to go`);
     void stdout.text(`${JSON.stringify({ progress })}\n`);

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { openLog } from "../../mod.ts";
 import type { EmbeddedLog } from "../log/log.ts";
 import type { UserCount } from "../users/count_users.ts";
@@ -33,13 +32,13 @@ export const usersCommand: Command = {
   run: users,
 };
 
-async function users({ args, stdout, interruption }: Context): Promise<number> {
+async function users({ args, stdout, interruption, streams }: Context): Promise<number> {
   const directory = args.only("directory");
   const top = args.wholeNumber("top", 0) ?? DEFAULT_TOP;
   const { signal } = interruption;
   // What `openLog` answers is this class; the interface of users does not have the method.
   const log = await openLog(directory, { readOnly: true, signal }) as EmbeddedLog;
-  const progress = new Progress(process.stderr);
+  const progress = new Progress(streams.stderr);
   try {
     const found: (UserCount & { shard: number })[] = [];
     for (const { id: shard } of log.shards) {

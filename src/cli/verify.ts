@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { systemClock } from "../../adapters/system.ts";
@@ -32,10 +31,10 @@ export const verifyCommand: Command = {
   run: verify,
 };
 
-async function verify({ args, stdout, interruption }: Context): Promise<number> {
+async function verify({ args, stdout, interruption, streams }: Context): Promise<number> {
   const directory = trimmed(args.only("directory"));
   const json = args.flag("json");
-  const progress = new Progress(process.stderr);
+  const progress = new Progress(streams.stderr);
   let damages = 0;
   // What is found is kept until it can be awaited that it is printed: an observer cannot wait.
   let found: string[] = [];

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import type { Sample, ShardSample } from "../../src/cli/top_sample.ts";
 import { compare, plainLine, screenLines } from "../../src/cli/top_view.ts";
 import { bar, bytesText, countText } from "../../src/cli/units.ts";
-import { COMMAND, linesOf, Program, run, temporaryLog } from "./program.ts";
+import { COMMAND, linesOf, Program, run, runApart, temporaryLog } from "./program.ts";
 
 const LOG = { directory: "data/chat", topic: "chat", writer: "process 7 (node 26)" };
 
@@ -122,7 +122,7 @@ describe("top", () => {
     { skip: hasTerminal ? false : "needs script of util-linux" },
     async () => {
       const directory = temporaryLog();
-      await run(["append", directory], "a\nb\n");
+      await runApart(["append", directory], "a\nb\n");
       const command = [...COMMAND, "top", directory, "--interval", "0.1"].map((word) => `'${word}'`).join(" ");
       const terminal = new Program(["-qec", command, "/dev/null"], ["script"]);
       await terminal.until(() => terminal.stdout.split("q ends").length > 3);
