@@ -24,6 +24,7 @@ import { summarizeRun } from "./reliability/coverage.ts";
 import type { Outcome, RunSettings } from "./test_runner/run_file.ts";
 import { killRunning, runFile } from "./test_runner/run_file.ts";
 import type { Runtime } from "./test_runner/runtimes.ts";
+import { makePrograms } from "./test_runner/programs.ts";
 import { installedRuntimes, isDenoOnly } from "./test_runner/runtimes.ts";
 import { standardLibraryMap } from "./test_runner/standard_library.ts";
 
@@ -227,7 +228,8 @@ async function main(): Promise<number> {
     });
   }
   try {
-    const { timeLimitMs, environment } = settings;
+    const { timeLimitMs } = settings;
+    const environment = { ...await makePrograms(root), ...settings.environment };
     const outcomes = await runAll(jobs, settings, { root, reportDirectory, timeLimitMs, environment });
     if (settings.timesFile !== undefined) writeTimes(settings.timesFile, outcomes);
     const isWhole = settings.filters.length === 0 && outcomes.length === jobs.length;

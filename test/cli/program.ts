@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { programPath } from "../fixtures/program_path.ts";
 import { runHere } from "./here.ts";
 
-const MAIN: string = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN: string = programPath(new URL("../../src/cli/main.ts", import.meta.url));
 /** The program and its first arguments. */
 export const COMMAND: readonly string[] = process.versions.deno !== undefined
   ? [process.execPath, "run", "--quiet", "--allow-all", "--no-check", MAIN]

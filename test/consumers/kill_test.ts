@@ -5,7 +5,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
+import { programPath } from "../fixtures/program_path.ts";
 import { useLog } from "../helpers.ts";
 
 const KILLS = Number(process.env.CONSUMER_KILLS ?? 50);
@@ -14,7 +14,7 @@ const TIME_LIMIT_MS = 150_000;
 const SHARDS = 3;
 
 function start(directory: string, notes: string, how: string): ChildProcess {
-  const script = fileURLToPath(new URL("./killed.ts", import.meta.url));
+  const script = programPath(new URL("./killed.ts", import.meta.url));
   const before = process.versions.deno === undefined ? [] : ["run", "-A", "--no-config"];
   return spawn(process.execPath, [...before, script, directory, notes, how], { stdio: ["ignore", "ignore", "pipe"] });
 }

@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { programOf, type RuntimeName } from "../conformance/processes.ts";
+import { programPath } from "../fixtures/program_path.ts";
 import type { Request } from "./writer.ts";
 
 export const RUNTIMES: readonly RuntimeName[] = ["node", "bun", "deno"];
@@ -21,7 +22,7 @@ const ARGUMENTS: Readonly<Record<RuntimeName, readonly string[]>> = {
   deno: ["run", "--quiet", "--no-check", "--allow-all"],
 };
 
-const SCRIPT = fileURLToPath(new URL("./writer.ts", import.meta.url));
+const SCRIPT = programPath(new URL("./writer.ts", import.meta.url));
 
 /** Node translates TypeScript at every start; with a cache it is up in 60 ms instead of 250. */
 const CACHE = process.env.NODE_COMPILE_CACHE ??

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { programPath } from "../fixtures/program_path.ts";
 
 export type RuntimeName = "node" | "bun" | "deno";
 export const RUNTIMES: readonly RuntimeName[] = ["node", "bun", "deno"];
@@ -65,7 +66,7 @@ export function start(
   runtime: RuntimeName = CURRENT,
   lifeMs: number = LIFE_MS,
 ): Child {
-  const path = fileURLToPath(new URL(script, import.meta.url));
+  const path = programPath(new URL(script, import.meta.url));
   const program = programOf(runtime) ?? runtime;
   const child = spawn(program, [...ARGUMENTS[runtime], path, JSON.stringify(request)], {
     env: { ...process.env, NO_COLOR: "1" },
