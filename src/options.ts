@@ -96,7 +96,7 @@ export interface OpenOptions extends SignalOptions {
   userStride?: number;
   /**
    * Memory for the newest places of users, in bytes, for all shards of the log together, from 4,096 to 4,294,967,296. Once a
-   * quarter of it is taken, or after `indexLagBytes`, that goes to a file; the rest is for what comes meanwhile, and for sorting. A shard
+   * quarter of it is taken, or after `indexLagBytes`, that goes to a file; the rest is for what comes meanwhile, and for keys that are not written yet. A shard
    * takes at least 8 KiB, and about 2 MiB more for buffers while it writes or merges tables.
    *
    * @default {67_108_864}

@@ -5,6 +5,7 @@
  */
 import type { Compressor } from "./compressor.ts";
 import { HEADER_BYTES, sealHeader } from "./format.ts";
+import type { KeyObserver } from "./key_observer.ts";
 import type { PreparedRecord } from "./record_input.ts";
 import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.ts";
 
@@ -42,10 +43,15 @@ export class BatchWriter {
   /** What the last {@linkcode BatchWriter.measure} found: the record without its length. */
   #bodyBytes = 0;
   readonly #compressor: Compressor | undefined;
+  readonly #keys: KeyObserver | undefined;
 
-  /** @param compressor Packs the records of each batch that is sealed. */
-  constructor(compressor?: Compressor) {
+  /**
+   * @param compressor Packs the records of each batch that is sealed.
+   * @param keys Is told of the keys.
+   */
+  constructor(compressor?: Compressor, keys?: KeyObserver) {
     this.#compressor = compressor;
+    this.#keys = keys;
   }
 
   /** Begins an empty batch whose header is at `start`. */
@@ -55,6 +61,7 @@ export class BatchWriter {
     this.position = start + HEADER_BYTES;
     this.count = 0;
     this.hasKeys = false;
+    this.#keys?.begin();
   }
 
   /** Bytes of the batch so far, header included. */
@@ -83,7 +90,6 @@ export class BatchWriter {
       this.baseTimestamp = timestamp;
       this.maxTimestamp = timestamp;
     } else if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
-    if (record.keyBytes >= 0) this.hasKeys = true;
     const delta = timestamp - this.baseTimestamp;
     const bytes = this.bytes;
     let at = writeVarint(bytes, this.position, this.#bodyBytes);
@@ -91,6 +97,11 @@ export class BatchWriter {
     at = writeVarlong(bytes, at, delta);
     at = writeVarint(bytes, at, count);
     this.position = record.writeTail(bytes, at);
+    const { keyBytes } = record;
+    if (keyBytes >= 0) {
+      this.hasKeys = true;
+      this.#keys?.key(bytes, at + varintSize(keyBytes), keyBytes, count);
+    }
     this.count = count + 1;
   }
 
@@ -142,6 +153,7 @@ export class BatchWriter {
         if (code > 0x7f) return 0;
         bytes[at++] = code;
       }
+      this.#keys?.key(bytes, at - keyBytes, keyBytes, count);
     }
     if (length < 64) bytes[at++] = length << 1;
     else {
@@ -200,6 +212,7 @@ export class BatchWriter {
    */
   seal(baseOffset: number, epoch: number): number {
     const end = this.position;
+    if (this.hasKeys) this.#keys?.sealed(baseOffset, this.count);
     const attributes = this.#compressor === undefined ? 0 : this.#pack(this.#compressor);
     sealHeader(this.bytes, this.start, {
       bytes: this.size,

@@ -41,7 +41,7 @@ export async function openShardForWriting(
   place: ShardPlace,
   acceptDataLoss: boolean,
   writeMode: WriteModeChoice,
-  context: Omit<ShardContext, "id" | "epoch" | "trims" | "telemetry">,
+  context: Omit<ShardContext, "id" | "epoch" | "trims" | "telemetry" | "keys">,
   tell?: Tell,
   shardsOfLog = 1,
 ): Promise<OpenedShard> {
@@ -69,7 +69,7 @@ export async function openShardForWriting(
     });
   }
   const epoch = analysis.epoch + 1;
-  const users = await openUserIndex(engine, inventory, context.limits, shardsOfLog, {
+  const users = await openUserIndex(engine, place, inventory, context.limits, shardsOfLog, {
     earliest: analysis.logStart,
     end,
   });
@@ -108,7 +108,11 @@ export async function openShardForWriting(
     segmentExists,
     unsyncedSegments: unsyncedSegments(inventory, analysis),
   });
-  const shard = new ShardWriter({ ...context, id: place.id, epoch, trims, telemetry }, committer, producers);
+  const shard = new ShardWriter(
+    { ...context, id: place.id, epoch, trims, telemetry, keys: users.keys },
+    committer,
+    producers,
+  );
   const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
   return {
     shard,

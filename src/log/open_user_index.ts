@@ -4,17 +4,23 @@
  * @module
  */
 import type { End } from "../anchor/end.ts";
+import type { KeyObserver } from "../batch/key_observer.ts";
 import type { Engine, Limits } from "../options.ts";
 import type { Inventory } from "../recovery/inventory.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import { parseUserTable } from "../segment/names.ts";
+import { AppendedKeys } from "../users/appended_keys.ts";
+import { KeyHasher } from "../users/key_hash.ts";
 import { disjoint, type TableRange } from "../users/table_format.ts";
-import { UserIndexer } from "../users/user_indexer.ts";
+import type { ShardPlace } from "./opened_shard.ts";
+import { KEYS_PART, UserIndexer } from "../users/user_indexer.ts";
 import { VfsError } from "../vfs.ts";
 
 /** The index of a shard, which begins once there is something to read with. */
 export interface OpenedUserIndex {
   readonly indexer: UserIndexer | undefined;
+  /** Has to be told of the keys that are appended. */
+  readonly keys: KeyObserver | undefined;
   begin(view: ShardView): UserIndexer | undefined;
 }
 
@@ -24,6 +30,7 @@ export interface OpenedUserIndex {
  */
 export async function openUserIndex(
   { vfs, codecs }: Engine,
+  { logId }: Pick<ShardPlace, "logId">,
   { directory, entries }: Pick<Inventory, "directory" | "entries">,
   { userStride, userTableBytes, indexLagBytes }: Limits,
   shards: number,
@@ -37,14 +44,16 @@ export async function openUserIndex(
     else await remove(`${directory}/${name}`);
   }
   const whole = withoutHole(disjoint(kept.sort((a, b) => a.first - b.first || b.next - a.next)), earliest);
+  const limits = { userStride, indexLagBytes, tableBytes: userTableBytes / shards };
+  const keys = userStride > 0 ? new AppendedKeys(new KeyHasher(logId), limits.tableBytes * KEYS_PART) : undefined;
   let indexer: UserIndexer | undefined;
   return {
+    keys,
     get indexer() {
       return indexer;
     },
     begin(view) {
-      const limits = { userStride, indexLagBytes, tableBytes: userTableBytes / shards };
-      if (userStride > 0) indexer = new UserIndexer(view, codecs, limits, earliest, whole);
+      if (keys !== undefined) indexer = new UserIndexer(view, codecs, limits, earliest, whole, keys);
       return indexer;
     },
   };

@@ -6,6 +6,7 @@
 import { BatchWriter } from "../batch/batch_writer.ts";
 import type { Compressor } from "../batch/compressor.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
+import type { KeyObserver } from "../batch/key_observer.ts";
 import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
 import { validateBlob, validateCopy } from "../batch/validate.ts";
@@ -58,9 +59,9 @@ export class AppendBuffer {
     batchBytes: number,
     flushBytes: number,
     budget: Budget,
-    compressor?: Compressor,
+    { compressor, keys }: { readonly compressor?: Compressor; readonly keys?: KeyObserver } = {},
   ) {
-    this.#writer = new BatchWriter(compressor);
+    this.#writer = new BatchWriter(compressor, keys);
     this.nextOffset = nextOffset;
     this.#position = position;
     this.#epoch = epoch;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Compressor } from "../batch/compressor.ts";
+import type { KeyObserver } from "../batch/key_observer.ts";
 import type { LogError } from "../errors.ts";
 import type { Limits, Rung } from "../options.ts";
 import type { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
@@ -32,6 +33,8 @@ export interface ShardContext {
   readonly budget: Budget;
   /** Packs the batches that the shard builds. */
   readonly compressor?: Compressor;
+  /** Told of the keys in these batches. */
+  readonly keys?: KeyObserver;
   /** Asks the log's one timer to call {@linkcode Flushable.requestFlush} in time. */
   readonly armTimer: (shard: Flushable) => void;
   /** Takes that back: nothing waits to be flushed any more. */

@@ -58,8 +58,8 @@ export class ShardWriter implements Shard, Flushable {
     this.#committer = committer;
     const { nextOffset, position } = committer.written;
     const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
-    const { epoch, budget, compressor, telemetry } = context;
-    this.#buffer = new AppendBuffer(nextOffset, position, epoch, batchBytes, flushBytes, budget, compressor);
+    const { epoch, budget, telemetry } = context;
+    this.#buffer = new AppendBuffer(nextOffset, position, epoch, batchBytes, flushBytes, budget, context);
     this.#room = new Room(this.id, this.#buffer, budget, maxBufferPerShard, () => this.#nudge(), telemetry);
     const queue = new WriteQueue(this.#buffer, committer, flushBytes);
     this.#loop = new CommitLoop(this, committer, queue, this.#room, this.#waiting);

@@ -8,9 +8,9 @@
 export const WORDS = 4;
 /** Bytes of a posting in memory. */
 export const POSTING_BYTES: number = 4 * WORDS;
-/** Postings of a block. */
-export const BLOCK_POSTINGS = 32;
-const BLOCK_SHIFT = 7;
+/** Postings of a block: in shorter ones the processor has nothing to read ahead. */
+export const BLOCK_POSTINGS = 128;
+const BLOCK_SHIFT = 9;
 /** Numbers of a block. */
 export const BLOCK_WORDS: number = 1 << BLOCK_SHIFT;
 /** A place is shifted right by so much to get its slab. */
@@ -19,9 +19,9 @@ const SLAB_BLOCKS: number = 1 << (SLAB_SHIFT - BLOCK_SHIFT);
 const SLAB_WORDS: number = 1 << SLAB_SHIFT;
 /** Tables are sorted and written partition by partition: each of them should be small, and there should not be many open blocks. */
 const MAX_PARTITIONS = 256;
-const BLOCKS_A_PARTITION = 64;
+const BLOCKS_A_PARTITION = 16;
 /** Less would not even be a table. */
-const MIN_BLOCKS = 12;
+const MIN_BLOCKS = 4;
 /** The end of a chain. */
 export const NO_BLOCK = 0xffff_ffff;
 

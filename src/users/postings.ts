@@ -6,6 +6,7 @@
 import type { Codecs } from "../batch/codecs.ts";
 import { type BatchHeader, CODEC_MASK, CONTROL, HEADER_BYTES, UNKNOWN_ATTRIBUTES } from "../batch/format.ts";
 import { RecordDecoder } from "../batch/record_decoder.ts";
+import { HASHED_WORDS, type HashedKeys } from "./appended_keys.ts";
 import type { KeyHasher } from "./key_hash.ts";
 import { BLOCK_WORDS, NO_BLOCK, placeInSlab, type PostingPool, SLAB_SHIFT, WORDS } from "./posting_pool.ts";
 import type { LastBatch } from "./table_format.ts";
@@ -72,12 +73,25 @@ export class Postings {
         if (taken !== "whole") return taken;
       }
     }
-    return this.pass(header, position);
+    return this.#whole(header, position);
   }
 
-  /** The same of a batch whose records have no keys. */
-  pass(header: BatchHeader, position: number): Taken {
+  /** The same where the keys of all records were hashed already. */
+  addHashed(header: BatchHeader, position: number, { words, length }: HashedKeys): Taken {
     if (header.lastOffset + 1 - this.first > MAX_OFFSETS) return "full";
+    const relative = header.baseOffset - this.first;
+    const from = this.next - header.baseOffset;
+    for (let at = 0; at < length; at += HASHED_WORDS) {
+      const delta = words[at + 2];
+      if (delta < from) continue;
+      if (!this.#put(words[at], words[at + 1], relative + delta, position)) {
+        return this.#part(header.baseOffset + delta, header, position);
+      }
+    }
+    return this.#whole(header, position);
+  }
+
+  #whole(header: BatchHeader, position: number): Taken {
     this.next = header.lastOffset + 1;
     this.#note(header, position);
     this.logBytes += header.bytes;

@@ -9,6 +9,7 @@ import { isDropped } from "../read/retained.ts";
 import { ShardBatches } from "../read/shard_batches.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { WrittenBatches } from "../shard/written_batches.ts";
+import type { AppendedKeys, HashedKeys } from "./appended_keys.ts";
 import { buildTable } from "./build_table.ts";
 import { KeyHasher } from "./key_hash.ts";
 import { PostingPool } from "./posting_pool.ts";
@@ -20,11 +21,14 @@ const READ_BYTES: number = 1024 * 1024;
 const READING = { floats: true, onGap: undefined, chunkBytes: READ_BYTES, pooled: false };
 /** A tail of the log shorter than this has no table when the log is closed: it is scanned faster than a file is opened. */
 const MIN_TABLE_BYTES: number = 256 * 1024;
-/** Memory for postings is three quarters of what there is, as much as three tables take; the rest is for sorting one of them. */
+/** Memory for postings is three quarters of what there is, as much as three tables take. */
 const POOL_PART = 3 / 4;
+/** The rest is for keys that were appended and not written yet. */
+export const KEYS_PART: number = 1 - POOL_PART;
 const TABLES_IN_MEMORY = 3;
 /** A catch-up of so few offsets is finished when the log is closed, a longer one by the next opening. */
 const MAX_LAST_OFFSETS: number = 2 ** 20;
+const NO_KEYS: HashedKeys = { words: new Int32Array(0), length: 0 };
 
 /** Numbers that bound the index of one shard. */
 export interface UserIndexLimits {
@@ -44,6 +48,7 @@ export class UserIndexer {
   readonly #codecs: Codecs;
   readonly #limits: UserIndexLimits;
   readonly #hasher: KeyHasher;
+  readonly #keys: AppendedKeys;
   readonly #logId: Uint8Array;
   readonly #pool: PostingPool;
   /** A table is made of so many postings: what comes while it is written needs room as well. */
@@ -74,7 +79,9 @@ export class UserIndexer {
     limits: UserIndexLimits,
     earliest: number,
     tables: readonly TableRange[],
+    keys: AppendedKeys,
   ) {
+    this.#keys = keys;
     const indexed = tables.length === 0 ? earliest : tables[tables.length - 1].next;
     this.#tables = tables;
     this.#view = view;
@@ -102,9 +109,10 @@ export class UserIndexer {
     if (this.#isOver || this.#catching !== undefined) return;
     for (let at = from; at < to;) {
       const header = readHeader(bytes, at);
+      const keys = isKeyless ? NO_KEYS : this.#keys.take(header.baseOffset, header.count);
       if (
-        this.#isNext(header) && !isPacked(header) &&
-        this.#take(bytes, at, header, segment, position, isKeyless) === "whole"
+        this.#isNext(header) && (keys !== undefined || !isPacked(header)) &&
+        this.#take(bytes, at, header, segment, position, keys) === "whole"
       ) {
         this.#isBehind = false;
         at += header.bytes;
@@ -166,12 +174,12 @@ export class UserIndexer {
     header: BatchHeader,
     segment: number,
     position: number,
-    isKeyless = false,
+    keys?: HashedKeys,
   ): Taken {
     if (segment !== this.#segment) this.#rolled(segment);
     for (;;) {
-      const taken = isKeyless
-        ? this.#pending.pass(header, position)
+      const taken = keys !== undefined
+        ? this.#pending.addHashed(header, position, keys)
         : this.#pending.add(bytes, at, header, position, this.#hasher, this.#codecs);
       if (taken === "unknown") this.#give(new Error(`the batch at offset ${header.baseOffset} cannot be decoded`));
       if (taken === "full" && this.#frozen.length === 0) {
@@ -269,6 +277,7 @@ export class UserIndexer {
   /** The index ends here: its readers scan the rest of the log. The next opening tries again. */
   #give(error: unknown): void {
     this.failure ??= error;
+    this.#keys.end();
     this.#isOver = true;
     this.#catching = undefined;
   }
