@@ -6,9 +6,10 @@
  *     node scripts/seeded_bugs.ts [FILTER …] [--only NAME …] [--jobs 2] [--minutes 15] [--limit 300] [--list] [--verbose]
  *
  * With filters only those test files look for the bugs. `--only` takes the bugs whose name contains NAME. `--minutes` is what
- * everything may take, `--limit` how many seconds one run of the tests may: a bug that is not found by then has survived.
+ * everything may take; a bug that was not reached by then fails the run, too. `--limit` is how many seconds the search for one
+ * bug may take: a bug that is not found by then has survived.
  */
-import { cpSync, readdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -24,7 +25,9 @@ import { PRODUCING } from "./seeded_bugs/producing.ts";
 import { READING } from "./seeded_bugs/reading.ts";
 import { RECOVERING } from "./seeded_bugs/recovering.ts";
 import { SYNCING } from "./seeded_bugs/syncing.ts";
-import { endRuns, runSuite } from "./seeded_bugs/suite.ts";
+import { TestGroups } from "./seeded_bugs/groups.ts";
+import { endRuns, type Place, runGroup } from "./seeded_bugs/run_tests.ts";
+import { Baseline, NotPassed } from "./seeded_bugs/baseline.ts";
 
 const BUGS: readonly Bug[] = [
   ...SYNCING,
@@ -37,25 +40,12 @@ const BUGS: readonly Bug[] = [
   ...PRODUCING,
   ...INSIDE,
 ];
-/** Fewer than the ordinary run has: enough to find a mistake. The same ones each time: a bug is not found by luck. */
-const SETTINGS = [
-  "SIMULATION_SCHEDULES=1000",
-  "SEED=1",
-  "FAULT_KILLS=4",
-  "FAULT_CUTS=2",
-  "FAULT_POINTS=2",
-  "FAULT_BITS=1",
-];
-/** A file that a bug makes hang; the runner ends one sooner that was quick before. */
-const FILE_LIMIT_SECONDS = 60;
-/** They start whole programs or need other ones, and a bug that only they would find counts as one that nobody found. */
-const LEFT_OUT = ["bench", "cli", "deno", "kafka", "runtimes", "start"];
-/** Tests that come right after those that mirror the source of a bug. */
-const EARLY = ["test/simulation/crash_test"];
 interface Finding {
   readonly bug: Bug;
-  readonly verdict: string;
   readonly isFound: boolean;
+  /** Who found it, or why nobody did. */
+  readonly how: string;
+  readonly output: string;
 }
 
 function readSettings() {
@@ -81,20 +71,6 @@ function readSettings() {
   return { ...values, filters, bugs, jobs, minutes, limitSeconds };
 }
 
-/** The directories of tests that look for the bugs. */
-function testDirectories(root: string): string[] {
-  const entries = readdirSync(join(root, "test"), { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory() && !LEFT_OUT.includes(entry.name)).map(({ name }) =>
-    `test/${name}/`
-  );
-}
-
-/** The tests that come first: those of the directory that has the mistake, as for whoever works there. */
-function firstTests({ edits }: Bug): string[] {
-  const mirrored = edits.map(({ file }) => file.replace(/^src\//, "").replace(/[^/]*$/, ""));
-  return [...new Set([...mirrored.map((directory) => `test/${directory}`), ...EARLY])];
-}
-
 /** Everything that keeps the list from being what it says. */
 function listFaults(root: string): string[] {
   const faults: string[] = [];
@@ -110,6 +86,41 @@ function listFaults(root: string): string[] {
   return faults;
 }
 
+/** Lets the tests look for a bug that is planted at `place`, until the first one fails. */
+async function look(
+  bug: Bug,
+  place: Place,
+  groups: TestGroups,
+  baseline: Baseline,
+  leftMs: () => number,
+): Promise<Omit<Finding, "bug">> {
+  for (const step of groups.steps(bug)) {
+    for (const proven of await baseline.prove(step)) {
+      let silenceMs = proven.silenceMs;
+      for (;;) {
+        if (leftMs() <= 0) return { isFound: false, how: "out of time", output: "" };
+        const { verdict, failure, output } = await runGroup(proven, place, silenceMs, leftMs());
+        if (verdict === "failed") {
+          await baseline.confirm(proven);
+          return { isFound: true, how: failure, output };
+        }
+        if (verdict === "outOfTime") return { isFound: false, how: "out of time", output };
+        if (verdict === "passed") break;
+        // A hang, unless the machine is so busy that the unchanged copy takes as long.
+        if (await baseline.passesNow({ ...proven, silenceMs })) return { isFound: true, how: failure, output };
+        silenceMs *= 2;
+      }
+    }
+  }
+  return { isFound: false, how: "every test passed", output: "" };
+}
+
+/** Where the unchanged copy did not pass because the time was over, that says nothing about it. */
+function outOfTime(error: unknown): Omit<Finding, "bug"> {
+  if (!(error instanceof NotPassed) || error.result.verdict !== "outOfTime") throw error;
+  return { isFound: false, how: "out of time", output: "" };
+}
+
 async function main(): Promise<number> {
   const { filters, bugs, jobs, minutes, limitSeconds, list, verbose } = readSettings();
   if (list) {
@@ -119,8 +130,9 @@ async function main(): Promise<number> {
   const root = join(import.meta.dirname, "..");
   const packages = join(root, "node_modules");
   const workplace = makeWorkplace();
-  const deadline = performance.now() + minutes * 60_000;
-  const left = (): number => Math.min(limitSeconds * 1000, deadline - performance.now());
+  const started = performance.now();
+  let deadline = started + minutes * 60_000;
+  const seconds = (since: number): string => ((performance.now() - since) / 1000).toFixed(1);
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     process.once(signal, () => {
       endRuns();
@@ -128,63 +140,68 @@ async function main(): Promise<number> {
       process.exit(code);
     });
   }
+  /** A copy of the tree `from`, and what its tests need beside it. */
+  const makePlace = (name: string, from: string): Place => {
+    const path = (what: string): string => join(workplace.path, `${name}${what}`);
+    copyTree(from, path(""), packages);
+    mkdirSync(path("-temporary"));
+    return { root: path(""), temporary: path("-temporary"), compiled: path("-compiled") };
+  };
   try {
     // Every copy is made of this one: the tree may change while the bugs are looked for.
-    const unchanged = join(workplace.path, "unchanged");
-    copyTree(root, unchanged, packages);
-    const faults = listFaults(unchanged);
+    const unchanged = makePlace("unchanged", root);
+    const faults = listFaults(unchanged.root);
     for (const fault of faults) console.log(`FAIL ${fault}`);
     if (faults.length > 0) return 1;
 
-    const looking = filters.length > 0 ? filters : testDirectories(unchanged);
-    const timesFile = join(workplace.path, "times.json");
-    const compiled = join(workplace.path, "compiled");
-    const first = await runSuite(
-      unchanged,
-      ["--jobs", String(jobs), ...SETTINGS, ...looking],
-      timesFile,
-      left(),
-      compiled,
-    );
-    console.log(`the unchanged copy ${first.verdict} in ${first.seconds.toFixed(0)} s`);
-    if (first.verdict !== "passed") {
-      console.log(first.output.split("\n").filter((line) => !line.startsWith("ok ")).join("\n"));
-      return 1;
-    }
-
+    const groups = new TestGroups(unchanged.root, filters);
+    const baseline = new Baseline(unchanged, () => deadline - performance.now());
     const findings: Finding[] = [];
-    const queue = bugs.values();
+    const queue = [...bugs];
     const worker = async (number: number): Promise<void> => {
       // One copy for all bugs, so that what was compiled of it counts for the next one.
-      const copy = join(workplace.path, `copy-${number}`);
-      copyTree(unchanged, copy, packages);
-      const times = `${copy}.json`;
-      for (const bug of queue) {
-        plant(copy, bug);
-        cpSync(timesFile, times);
-        const order = firstTests(bug).flatMap((part) => ["--first", part]);
-        const args = ["--jobs", "1", "--time-limit", String(FILE_LIMIT_SECONDS), ...order, ...SETTINGS, ...looking];
-        const result = await runSuite(copy, args, times, left(), `${copy}-compiled`);
-        unplant(copy, bug, unchanged);
-        const isFound = result.verdict === "failed" && result.file !== undefined;
-        const verdict = isFound
-          ? `found by ${result.file} after ${result.seconds.toFixed(1)} s: ${result.test ?? "the file as a whole"}`
-          : `SURVIVED (${result.verdict} after ${result.seconds.toFixed(1)} s)`;
-        findings.push({ bug, verdict, isFound });
+      const place = makePlace(`copy-${number}`, unchanged.root);
+      // From both ends of the list: bugs beside each other wait for the same tests to pass in the unchanged copy.
+      const next = (): Bug | undefined => number % 2 === 0 ? queue.shift() : queue.pop();
+      for (let bug = next(); bug !== undefined; bug = next()) {
+        if (performance.now() >= deadline) return;
+        const began = performance.now();
+        const leftMs = (): number => Math.min(began + limitSeconds * 1000, deadline) - performance.now();
+        plant(place.root, bug);
+        const finding = { bug, ...await look(bug, place, groups, baseline, leftMs).catch(outOfTime) };
+        unplant(place.root, bug, unchanged.root);
+        if (!finding.isFound && performance.now() >= deadline) return;
+        findings.push(finding);
+        const { isFound, how, output } = finding;
+        const verdict = `${isFound ? "found" : "SURVIVED"} after ${seconds(began)} s: ${how}`;
         console.log(`${String(findings.length).padStart(3)}/${bugs.length} ${bug.name.padEnd(36)} ${verdict}`);
-        if (verbose || (!isFound && result.verdict === "failed")) {
-          console.log(result.output.replace(/^ok .*\n/gm, "").slice(0, 4000));
-        }
+        if (verbose) console.log(output.slice(0, 4000));
       }
     };
     await Promise.all(Array.from({ length: jobs }, (_, i) => worker(i)));
-    const survivors = findings.filter(({ isFound }) => !isFound);
-    for (const { bug } of survivors) console.log(`SURVIVED ${bug.name}: ${bug.what}`);
-    console.log(`${findings.length - survivors.length} of ${findings.length} seeded bugs found`);
-    return survivors.length === 0 ? 0 : 1;
+    return conclude(bugs, findings, `${baseline.files} test files pass in the unchanged copy; ${seconds(started)} s`);
+  } catch (error) {
+    if (!(error instanceof NotPassed)) throw error;
+    // The other worker has to stop, too.
+    deadline = 0;
+    endRuns();
+    console.log(`FAIL ${error.message}`);
+    console.log(error.result.output);
+    return 1;
   } finally {
     workplace.remove();
   }
+}
+
+/** Prints what came of the bugs; answers the exit code. */
+function conclude(bugs: readonly Bug[], findings: readonly Finding[], facts: string): number {
+  const found = findings.filter(({ isFound }) => isFound).length;
+  for (const { bug, isFound, how } of findings) if (!isFound) console.log(`SURVIVED ${bug.name} (${how}): ${bug.what}`);
+  const reached = new Set(findings.map(({ bug }) => bug));
+  for (const bug of bugs) if (!reached.has(bug)) console.log(`NOT REACHED in the time given: ${bug.name}`);
+  console.log(facts);
+  console.log(`${found} of ${bugs.length} seeded bugs found`);
+  return found === bugs.length ? 0 : 1;
 }
 
 try {

@@ -133,8 +133,8 @@ export interface Seeds {
   readonly step?: number;
 }
 
-/** A run ends early after so many. */
-const MAX_FAILURES = 5;
+/** A run ends early after so many; one tells whether there is a mistake at all. */
+const MAX_FAILURES = Number(process.env.SIMULATION_FAILURES ?? 5);
 
 /**
  * Runs a schedule for each seed.
