@@ -46,6 +46,7 @@ export interface Step {
 /** The tests of the tree at `root` by directory, and the simulation twice. */
 export class TestGroups {
   readonly #directories = new Map<string, Group>();
+  readonly #named = new Map<string, Group>();
   readonly #simulations: { readonly soon?: Group; readonly late?: Group };
 
   /** @param filters Parts of paths; without one all tests look. */
@@ -72,8 +73,21 @@ export class TestGroups {
       : {};
   }
 
+  /** The tests that bear the name of a source: `stats_text_test.ts` in any directory for `stats_text.ts`. */
+  #namedLike(source: string): Step[] {
+    const name = source.split("/").at(-1)!.replace(/\.ts$/, "_test.ts");
+    let group = this.#named.get(name);
+    if (group === undefined) {
+      const directories = [...this.#directories.values()].filter(({ isWhole }) => !isWhole);
+      const files = directories.flatMap((one) => one.files.filter((file) => file.endsWith(`/${name}`)));
+      if (files.length === 0) return [];
+      this.#named.set(name, group = { name, files, environment: SETTINGS });
+    }
+    return [{ group, part: "all" }];
+  }
+
   /**
-   * Who looks for a bug, one after the other: the tests of the directory that has the mistake, as for whoever works there, and
+   * Who looks for a bug, one after the other: the tests with the name of the source, those of the directory that has the mistake, as for whoever works there, and
    * the simulation; then the others.
    */
   steps({ edits }: Bug): Step[] {
@@ -90,6 +104,7 @@ export class TestGroups {
       [...names].map((name) => ({ group: this.#directories.get(name)!, part }));
     const simulation = (group: Group | undefined): Step[] => group === undefined ? [] : [{ group, part: "all" }];
     return [
+      ...edits.flatMap(({ file }) => this.#namedLike(file)),
       ...steps(mirrored, "quick"),
       ...simulation(this.#simulations.soon),
       ...steps(mirrored, "slow"),
