@@ -29,7 +29,7 @@ import type { Vfs } from "../vfs.ts";
 import { openDamaged } from "./open_shard_reading.ts";
 import { openUserIndex } from "./open_user_index.ts";
 import { type OpenedShard, reportOf, type ShardPlace } from "./opened_shard.ts";
-import { localPublication } from "./publications.ts";
+import { LocalPublication } from "./publications.ts";
 
 /**
  * Opens a shard for writing. A damaged one is opened for reading only.
@@ -113,7 +113,7 @@ export async function openShardForWriting(
     committer,
     producers,
   );
-  const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, localPublication(shard));
+  const view = new ShardView(vfs, place.directory, place.logId, place.id, holes, new LocalPublication(shard));
   return {
     shard,
     view,

@@ -46,17 +46,15 @@ export async function openUserIndex(
   const whole = withoutHole(disjoint(kept.sort((a, b) => a.first - b.first || b.next - a.next)), earliest);
   const limits = { userStride, indexLagBytes, tableBytes: userTableBytes / shards };
   const keys = userStride > 0 ? new AppendedKeys(new KeyHasher(logId), limits.tableBytes * KEYS_PART) : undefined;
-  let indexer: UserIndexer | undefined;
-  return {
+  const opened = {
     keys,
-    get indexer() {
-      return indexer;
-    },
-    begin(view) {
-      if (keys !== undefined) indexer = new UserIndexer(view, codecs, limits, earliest, whole, keys);
-      return indexer;
+    indexer: undefined as UserIndexer | undefined,
+    begin(view: ShardView): UserIndexer | undefined {
+      if (keys !== undefined) opened.indexer = new UserIndexer(view, codecs, limits, earliest, whole, keys);
+      return opened.indexer;
     },
   };
+  return opened;
 
   async function remove(path: string): Promise<void> {
     try {

@@ -25,20 +25,30 @@ const POLL_MS = 10;
 const POLLS_A_STATE = 16;
 
 /** The publication of a shard that this program writes. */
-export function localPublication(shard: ShardWriter): Publication {
-  return {
-    get earliest() {
-      return shard.earliest;
-    },
-    get end() {
-      return shard.end;
-    },
-    get ended() {
-      return shard.state !== "open";
-    },
-    refresh: () => {},
-    onChange: (listener) => shard.onChange(listener),
-  };
+export class LocalPublication implements Publication {
+  readonly #shard: ShardWriter;
+
+  constructor(shard: ShardWriter) {
+    this.#shard = shard;
+  }
+
+  get earliest(): number {
+    return this.#shard.earliest;
+  }
+
+  get end(): End {
+    return this.#shard.end;
+  }
+
+  get ended(): boolean {
+    return this.#shard.state !== "open";
+  }
+
+  refresh(): void {}
+
+  onChange(listener: () => void): () => void {
+    return this.#shard.onChange(listener);
+  }
 }
 
 /** The publication of a shard that somebody else writes, or nobody. */

@@ -8,7 +8,7 @@ import { asLogError, LogError } from "../errors.ts";
 import type { ShardProducers } from "../idempotence/shard_producers.ts";
 import type { Rung } from "../options.ts";
 import { listBases } from "../recovery/inventory.ts";
-import { SegmentKeeper } from "../retention/segment_keeper.ts";
+import { type KeptShard, SegmentKeeper } from "../retention/segment_keeper.ts";
 import { firstKept } from "../segment/log_start.ts";
 import type { CommitLoop } from "./commit_loop.ts";
 import type { UserTrims } from "../retention/user_trims.ts";
@@ -53,27 +53,8 @@ export class Trimming {
     this.#loop = loop;
     this.#trims = trims;
     const { vfs, directory, logId } = committer.place;
-    this.keeper = new SegmentKeeper(vfs, clock, directory, logId, {
-      id: shard.id,
-      get earliest() {
-        return shard.earliest;
-      },
-      get synced() {
-        return shard.synced;
-      },
-      get end() {
-        return shard.end;
-      },
-      moveStart: (offset) => this.moveStart(offset),
-      keepProducers: async (base) => {
-        const end = await shard.producers.keep(base, shard);
-        // What an earlier opening has written becomes durable with the first step of this one.
-        if (end > shard.synced) await this.#between(() => committer.begin());
-        return end;
-      },
-      dropped: () => void committer.telemetry.segments--,
-      entriesChanged: () => committer.entriesChanged(),
-    }, retention);
+    const kept = new Kept(shard, committer, this, () => this.#between(() => committer.begin()));
+    this.keeper = new SegmentKeeper(vfs, clock, directory, logId, kept, retention);
   }
 
   /** See {@linkcode Shard.trimBefore}. */
@@ -179,5 +160,54 @@ export class Trimming {
     } catch (error) {
       throw this.#shard.refusal ?? error;
     }
+  }
+}
+
+/** The shard as its keeper sees it. A class: getters of an object literal give every one of them a shape of its own. */
+class Kept implements KeptShard {
+  readonly id: number;
+  readonly #shard: TrimmedShard;
+  readonly #committer: Committer;
+  readonly #trimming: Trimming;
+  readonly #begin: () => Promise<void>;
+
+  constructor(shard: TrimmedShard, committer: Committer, trimming: Trimming, begin: () => Promise<void>) {
+    this.id = shard.id;
+    this.#shard = shard;
+    this.#committer = committer;
+    this.#trimming = trimming;
+    this.#begin = begin;
+  }
+
+  get earliest(): number {
+    return this.#shard.earliest;
+  }
+
+  get synced(): number {
+    return this.#shard.synced;
+  }
+
+  get end(): End {
+    return this.#shard.end;
+  }
+
+  moveStart(offset: number): Promise<void> {
+    return this.#trimming.moveStart(offset);
+  }
+
+  async keepProducers(base: number): Promise<number> {
+    const shard = this.#shard;
+    const end = await shard.producers.keep(base, shard);
+    // What an earlier opening has written becomes durable with the first step of this one.
+    if (end > shard.synced) await this.#begin();
+    return end;
+  }
+
+  dropped(): void {
+    this.#committer.telemetry.segments--;
+  }
+
+  entriesChanged(): void {
+    this.#committer.entriesChanged();
   }
 }
