@@ -52,7 +52,8 @@ export class MemoryFile implements VfsFile {
     operation.from = from;
     operation.position = position;
     operation.length = from.length;
-    operation.land = (count) => this.machine.land(operation, count);
+    const land = (count: number) => this.machine.land(operation, count);
+    operation.land = land;
     return this.machine.run(operation);
   }
 
@@ -81,7 +82,8 @@ export class MemoryFile implements VfsFile {
     const mark = this.node.changes;
     if (this.machine.passes()) return this.node.sync(mark);
     const operation = this.operation("sync", () => this.node.sync(mark));
-    operation.lose = () => this.node.loseUnsynced(mark);
+    const lose = () => this.node.loseUnsynced(mark);
+    operation.lose = lose;
     return this.machine.run(operation);
   }
 

@@ -62,7 +62,7 @@ export class MemoryVfs extends MemoryNames implements Vfs {
   /** See {@linkcode Vfs.lock}. */
   lock(path: string, mode: "exclusive" | "shared"): MaybePromise<VfsLock> {
     const operation = new Operation("lock", path, () => takeLock(this.machine, path, mode === "exclusive"));
-    operation.undo = (lock) => (lock as MemoryLock).free();
+    operation.undo = freeLock;
     return this.machine.run(operation);
   }
 
@@ -248,6 +248,10 @@ export class MemoryVfs extends MemoryNames implements Vfs {
   history(path: string): readonly Uint8Array[] {
     return this.machine.witness.histories.get(path) ?? [];
   }
+}
+
+function freeLock(lock: unknown): void {
+  (lock as MemoryLock).free();
 }
 
 /**

@@ -57,7 +57,8 @@ export class MemoryNames {
     const mark = tree.changes;
     const directory = () => tree.directory(path, "sync");
     const operation = new Operation("syncDirectory", path, () => tree.sync(directory(), mark));
-    operation.lose = () => tree.loseUnsynced(directory(), mark);
+    const lose = () => tree.loseUnsynced(directory(), mark);
+    operation.lose = lose;
     return this.machine.run(operation);
   }
 }

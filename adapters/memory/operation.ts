@@ -42,7 +42,10 @@ export interface OperationEvent {
   readonly error?: unknown;
 }
 
-/** A call under way. */
+/**
+ * A call under way. Its functions get names before they are assigned: V8 puts a function that is written behind `object.property =` among
+ * the old objects, and all that it sees stays until those are collected.
+ */
 export class Operation {
   readonly kind: OperationKind;
   readonly path: string;

@@ -11,6 +11,7 @@ import { isDropped, MAX_LOOKS } from "../read/retained.ts";
 import { resolveStart } from "../read/start.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import { RecordFetcher } from "../users/record_fetcher.ts";
+import type { TableRange } from "../users/table_format.ts";
 import { type Hits, UserHits } from "../users/user_hits.ts";
 import type { UserIndexer } from "../users/user_indexer.ts";
 import { UserTables } from "../users/user_tables.ts";
@@ -54,7 +55,8 @@ export class IndexedUserStream implements UserStream {
     this.#assertOpen = assertOpen;
     this.#indexer = indexer;
     this.#tables = tablesOf(view);
-    if (indexer !== undefined) this.#tables.onDistrust = (range) => void indexer.remove(range).catch(() => undefined);
+    const distrusted = (range: TableRange) => void indexer?.remove(range).catch(() => undefined);
+    if (indexer !== undefined) this.#tables.onDistrust = distrusted;
     this.#trimOf = trimOf;
   }
 

@@ -90,7 +90,8 @@ class Run {
 export async function consume(sim: Simulation): Promise<void> {
   const isNew = sim.consumer === undefined;
   const run = new Run(sim);
-  sim.onConsumerGap = (gap) => run.skip(gap);
+  const skip = (gap: GapEvent): void => run.skip(gap);
+  sim.onConsumerGap = skip;
   const consumer = sim.consumer ??= sim.log!.consumer("c", { follow: false, onGap: (gap) => sim.onConsumerGap(gap) });
   const count = 1 + sim.random.below(12);
   const loop = async (): Promise<boolean> => {
