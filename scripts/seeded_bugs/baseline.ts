@@ -9,6 +9,8 @@ import { type Group, type GroupResult, type Place, runGroup } from "./run_tests.
 
 /** So many times as long as in the unchanged copy, and some seconds more: a hang, unless the machine has been given other work. */
 const HANGING = { factor: 5, milliseconds: 8000 };
+/** The longest that a timer can wait: only the time for everything ends such a run. */
+const FOR_EVER_MS = 2 ** 31 - 1;
 /** What a process needs before its first test. */
 const START_MS = 1000;
 
@@ -56,7 +58,7 @@ export class Baseline {
   async confirm(proven: Proven): Promise<void> {
     let confirmed = this.#confirmed.get(proven);
     if (confirmed === undefined) {
-      confirmed = runGroup(proven, this.#place, this.#leftMs(), this.#leftMs());
+      confirmed = runGroup(proven, this.#place, FOR_EVER_MS, this.#leftMs());
       this.#confirmed.set(proven, confirmed);
     }
     const result = await confirmed;
@@ -69,7 +71,7 @@ export class Baseline {
   }
 
   async #prove(group: Group): Promise<{ quick: Proven[]; slow: Proven[] }> {
-    const run = (one: Group): Promise<GroupResult> => runGroup(one, this.#place, this.#leftMs(), this.#leftMs());
+    const run = (one: Group): Promise<GroupResult> => runGroup(one, this.#place, FOR_EVER_MS, this.#leftMs());
     // Tests that never wait for the system keep back how others ended: a pause may be longer than quick files take at all.
     const silenceMs = ({ longestSilenceMs, times }: GroupResult, files: readonly string[]): number => {
       const ms = files.reduce((sum, file) => sum + (times.get(file) ?? Infinity), START_MS);
@@ -83,6 +85,7 @@ export class Baseline {
         files.length === 0 ? [] : [{ ...group, files, silenceMs: silenceMs(together, files) }];
       return { quick: part(quick), slow: part(slow) };
     }
+    if (together.verdict === "outOfTime") throw new NotPassed(together);
     // Some disturb each other in one process.
     const apart: { one: Proven; seconds: number }[] = [];
     for (const file of group.files) {

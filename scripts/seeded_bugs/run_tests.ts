@@ -102,7 +102,7 @@ export async function runGroup(group: Group, place: Place, silenceMs: number, li
     end();
   };
   let silence = setTimeout(stop, silenceMs, "silent");
-  const limit = setTimeout(stop, limitMs, "outOfTime");
+  const limit = setTimeout(stop, Math.max(1, limitMs), "outOfTime");
   const note = ({ passed, name, file, ms, reason }: TestEnd): void => {
     ended++;
     const now = performance.now();
