@@ -39,6 +39,7 @@ describe("four readers in four processes", () => {
           writer.send("close");
           assert.equal((await writer.ended).exitCode, 0);
           const total = ends.reduce((sum: number, end: number) => sum + end, 0);
+          console.log(`${total} messages in ${SECONDS} s to ${READERS.length} readers, ${rolls} rolls`);
           assert.ok(total >= SECONDS * RATE * 0.5, `the writer came to ${total} only`);
           assert.ok(rolls >= 5, `${rolls} rolls`);
           for (const [i, line] of seen.entries()) {
