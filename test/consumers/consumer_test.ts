@@ -1,7 +1,7 @@
 /** A consumer in the thread of its log: delivering, committing, going on, lag. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { openLog } from "../../mod.ts";
+import type { LogRecord, openLog } from "../../mod.ts";
 import { fails, reopen, useDirectory, useLog } from "../helpers.ts";
 
 /** Appends `count` records and waits until they are written. */
@@ -51,6 +51,26 @@ describe("a consumer", () => {
       assert.deepEqual(again, [3, 4, 5, 6, 7, 8, 9]);
       await consumer.close();
       await fails("CLOSED", () => consumer.commit());
+    }));
+
+  it("keeps the furthest of commits that overtake each other", () =>
+    useDirectory(async (directory) => {
+      await reopen(directory, { topic: "log" }, async (log) => {
+        await fill(log, 10);
+        const consumer = log.consumer("mailer", { follow: false });
+        const records: LogRecord[] = [];
+        for await (const record of consumer) records.push(record);
+        await Promise.all([7, 3, 5].map((offset) => consumer.commit(records[offset])));
+        assert.deepEqual([...consumer.committed], [[0, 8]]);
+        await consumer.close();
+      });
+      await reopen(directory, {}, async (log) => {
+        const consumer = log.consumer("mailer", { follow: false });
+        const again: number[] = [];
+        for await (const record of consumer) again.push(record.offset);
+        assert.deepEqual(again, [8, 9]);
+        await consumer.close();
+      });
     }));
 
   it("is refused to a second log that reads the same directory, and told who has it", () =>
