@@ -47,8 +47,9 @@ describe("a live stream, as async-append-only-log 88 asks for", () => {
         for (const [name, offsets] of Object.entries(seen)) {
           assert.deepEqual(offsets, Array.from({ length: COUNT }, (_, offset) => offset), name);
         }
-        assert.ok(log.shard(0).earliest > COUNT - 80);
-        assert.ok(namesIn(`${directory}/log-0`, ".log").length <= 5);
+        // Retention drops beside the appends, and the files go once the log start is durable.
+        await until(() => log.shard(0).earliest > COUNT - 80, "the log begins near its end");
+        await until(() => namesIn(`${directory}/log-0`, ".log").length <= 5, "the files in front of it are gone");
       }));
   }
 
