@@ -23,7 +23,7 @@ export const NOT_LOADED = -2;
 export class ShardProducers {
   /** Reading is under way; never rejects. */
   loading: Promise<void> | undefined = undefined;
-  /** A commit has to wait for it: the note that this shard has producers. Rejects where that cannot be written. */
+  /** What is written has to wait for it: the note that this shard has producers. Rejects where that cannot be written. */
   noting: Promise<void> | undefined = undefined;
   readonly #task: LoadTask;
   readonly #clock: Clock;

@@ -15,6 +15,7 @@ import {
 import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { readState, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { isMissing } from "../if_there.ts";
 import type { Publication } from "../shard/publication.ts";
 import type { ShardWriter } from "../shard/shard_writer.ts";
 import type { Clock, TimerHandle, Vfs } from "../vfs.ts";
@@ -56,6 +57,7 @@ export class AnchorPublication implements Publication {
   earliest: number;
   end: End;
   ended = false;
+  fault: unknown = undefined;
   readonly #vfs: Vfs;
   readonly #clock: Clock;
   readonly #directory: string;
@@ -101,11 +103,13 @@ export class AnchorPublication implements Publication {
   }
 
   async #readLogStart(): Promise<number> {
+    this.fault = undefined;
     try {
       const path = `${this.#directory}/${STATE_NAME}`;
       const slot = await readSlotFile(this.#vfs, path, stateIdentity(this.#logId, this.#shard));
       return slot === undefined ? 0 : readState(slot).logStart;
-    } catch {
+    } catch (error) {
+      if (!isMissing(error)) this.fault = error;
       return 0;
     }
   }

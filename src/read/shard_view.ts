@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { asLogError } from "../errors.ts";
 import { LoadedIndex } from "../index/index_file.ts";
 import type { IndexIdentity } from "../index/rows.ts";
 import { listBases } from "../recovery/inventory.ts";
@@ -56,10 +57,18 @@ export class ShardView {
     return this.#bases;
   }
 
-  /** Looks anew for the log start and the segments: one that should be there is not. */
+  /**
+   * Looks anew for the log start and the segments: one that should be there is not.
+   *
+   * @throws {LogError} where the log start cannot be read: whether the segment was dropped is not known then.
+   */
   async refresh(): Promise<void> {
-    await this.publication.refresh();
+    const { publication } = this;
+    await publication.refresh();
     this.#bases = [];
+    if (publication.fault !== undefined) {
+      throw asLogError(publication.fault, `read shard ${this.id}`, { shard: this.id });
+    }
   }
 
   /** The segment that has an offset: the last one that begins at or before it, else the first; `undefined` where there is none. */

@@ -78,6 +78,8 @@ export class Committer {
    */
   async commit(chunk: Chunk, published: () => void, rolled: (segmentBytes: number) => void): Promise<void> {
     if (!this.begun) await this.#begin();
+    // A batch that a crash leaves although nobody was told of it is a producer's batch as well.
+    if (this.#options.producers.noting !== undefined) await this.#options.producers.noting;
     const bytes = chunk.region.bytes;
     for (let from = chunk.from; from < chunk.sealed;) {
       let segment = this.#segment!;
@@ -101,11 +103,12 @@ export class Committer {
   }
 
   /**
-   * True where a chunk can be written with one call: the files are open, nobody can have taken them over, and its segment has room
-   * for all of it.
+   * True where a chunk can be written with one call: the files are open, nobody can have taken them over, no note has to be there first,
+   * and its segment has room for all of it.
    */
   canSubmit(chunk: Chunk): boolean {
     if (this.#segment === undefined || !this.begun || !this.#ownership.isFresh) return false;
+    if (this.#options.producers.noting !== undefined) return false;
     const { region, from, sealed } = chunk;
     return this.#segment.room(region.bytes, from, sealed, this.#options.segmentBytes) === sealed - from;
   }
@@ -157,7 +160,6 @@ export class Committer {
     this.#background.assertSound();
     const owned = this.checkOwner();
     if (owned !== undefined) await owned;
-    if (this.#options.producers.noting !== undefined) await this.#options.producers.noting;
     const synced = this.#background.takeReached() ?? this.synced;
     const anchor = this.#writeAnchor(segment.end, synced);
     if (anchor instanceof Promise) await anchor;

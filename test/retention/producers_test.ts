@@ -73,6 +73,25 @@ async function expectKnown(log: EmbeddedLog, bases: readonly number[]): Promise<
 }
 
 describe("retention, and producers", () => {
+  it("knows a batch that a crash left although nobody was told of it", async () => {
+    const on = machine();
+    const done: string[] = [];
+    on.vfs.onOperation(({ kind, path, target, error }) => {
+      if (error === undefined) done.push(`${kind} ${target ?? path}`);
+    });
+    const log = await on.open();
+    log.shard(0).tryAppend({ value: "first" });
+    await log.flush();
+    on.vfs.plan({ operation: { kind: "write", path: /snapshot/ }, fault: { kind: "delay", turns: 60 } });
+    await produce(log, 0, 1);
+    // A process that ends behind the body leaves the batch, and by then the note that there are producers.
+    const body = done.findLastIndex((operation) => /^write .*\.log$/.test(operation));
+    const named = done.findIndex((operation) => /^rename .*\.snapshot$/.test(operation));
+    const durable = done.indexOf(`syncDirectory ${DIRECTORY}/t-0`, named);
+    assert.ok(0 <= named && named < durable && durable < body, done.join("\n"));
+    await log.close();
+  });
+
   for (const how of ["trimBefore", "retention"] as const) {
     it(`keeps the newest snapshots where ${how} drops all segments but the last, and all is known after reopening`, async () => {
       const on = machine();
