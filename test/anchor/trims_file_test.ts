@@ -1,7 +1,15 @@
 /** The file of `trimUser`: whatever lies in it, one knows what is wrong. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeTrims, encodeTrims } from "../../src/anchor/trims_file.ts";
+import { memoryVfs } from "../../adapters/memory.ts";
+import {
+  decodeTrims,
+  encodeTrims,
+  MAX_TRIMS_BYTES,
+  readTrims,
+  TRIMS_NAME,
+  trimsIdentity,
+} from "../../src/anchor/trims_file.ts";
 import { crc32c } from "../../src/batch/crc32c.ts";
 import { writeI32, writeI64 } from "../../src/bytes.ts";
 
@@ -21,6 +29,20 @@ describe("a file of marks", () => {
   it("gives back what was put in", () => {
     const found = decodeTrims(changed(() => {}), IDENTITY);
     assert.deepEqual(found, { generation: 5, marks: new Map([["alice", 10], ["bob", 20]]) });
+    assert.deepEqual(trimsIdentity(changed(() => {})), IDENTITY);
+  });
+
+  it("is refused by its size, before memory is taken for it [fault 48]", async () => {
+    const vfs = memoryVfs();
+    await vfs.makeDirectory("/d");
+    assert.equal(await readTrims(vfs, "/d", IDENTITY), undefined);
+    const file = await vfs.open(`/d/${TRIMS_NAME}`, "create");
+    await file.write(changed(() => {}), 0);
+    assert.equal(typeof await readTrims(vfs, "/d", IDENTITY), "object");
+    await file.write(new Uint8Array(1), MAX_TRIMS_BYTES);
+    await file.close();
+    const size = MAX_TRIMS_BYTES + 1;
+    assert.equal(await readTrims(vfs, "/d", IDENTITY), `it has ${size} bytes, more than ${MAX_TRIMS_BYTES}`);
   });
 
   it("is refused where its content makes no sense although the checksum fits [fault 49]", () => {
