@@ -2,10 +2,11 @@
  * Runs the tests on Node, Bun and Deno.
  *
  *     npm test -- [FILTER …] [NAME=VALUE …] [--runtime node,bun,deno] [--jobs N] [--time-limit S] [--verbose]
- *                 [--bail] [--times FILE] [--first PART …]
+ *                 [--apart] [--bail] [--times FILE] [--first PART …]
  *
- * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Every file runs in a
- * process of its own with a time limit. The last line is `N passed, N failed, N skipped`, over all runtimes.
+ * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Files run in processes of their own, or
+ * share one with others of their directory, with a time limit for each process; with `--apart` none is shared. The last line
+ * is `N passed, N failed, N skipped`, over all runtimes.
  *
  * `--jobs` is one more than there are cores where nobody says otherwise: many files wait for a disk, a timer or a child.
  *
@@ -14,19 +15,20 @@
  * Before all others come the files whose path contains what `--first` says.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { CATALOGUE } from "../test/faults/catalogue.ts";
 import { summarizeRun } from "./reliability/coverage.ts";
-import type { Outcome, RunSettings } from "./test_runner/run_file.ts";
-import { killRunning, runFile } from "./test_runner/run_file.ts";
+import type { Outcome, RunSettings } from "./test_runner/run_unit.ts";
+import { killRunning, runUnit } from "./test_runner/run_unit.ts";
 import type { Runtime } from "./test_runner/runtimes.ts";
 import { makePrograms } from "./test_runner/programs.ts";
 import { installedRuntimes, isDenoOnly } from "./test_runner/runtimes.ts";
 import { standardLibraryMap } from "./test_runner/standard_library.ts";
+import { apart, listTests, together, type Unit } from "./test_runner/units.ts";
 
 const root = join(import.meta.dirname, "..");
 const RUNTIME_NAMES = ["node", "bun", "deno"];
@@ -40,6 +42,7 @@ interface Settings {
   jobs: number;
   timeLimitMs: number;
   verbose: boolean;
+  apart: boolean;
   bail: boolean;
   timesFile: string | undefined;
   first: string[];
@@ -53,6 +56,7 @@ function readSettings(): Settings {
       jobs: { type: "string", default: String(availableParallelism() + 1) },
       "time-limit": { type: "string", default: "300" },
       verbose: { type: "boolean", default: false },
+      apart: { type: "boolean", default: false },
       bail: { type: "boolean", default: false },
       times: { type: "string" },
       first: { type: "string", multiple: true, default: [] },
@@ -74,6 +78,7 @@ function readSettings(): Settings {
     jobs: Math.ceil(positive("jobs")),
     timeLimitMs: positive("time-limit") * 1000,
     verbose: values.verbose,
+    apart: values.apart,
     bail: values.bail,
     timesFile: values.times,
     first: values.first,
@@ -83,7 +88,7 @@ function readSettings(): Settings {
 /** So many times as long as before, and some seconds more: nothing but a hang takes that, on a busy machine either. */
 const HANGING = { factor: 5, seconds: 8 };
 
-/** Seconds by file. */
+/** Seconds by unit. */
 type Times = Record<string, number>;
 
 function readTimes(file: string | undefined): Times | undefined {
@@ -91,22 +96,18 @@ function readTimes(file: string | undefined): Times | undefined {
 }
 
 /**
- * Every `*_test.ts` below `test/`, simulations first: they may be long, and the others fill the gaps. With known times the
- * quickest come first; a simulation finds more for its time than any other test, and counts as one of about a second.
+ * Simulations first: they may be long, and the others fill the gaps. With known times the quickest come first; a simulation
+ * finds more for its time than any other test, and counts as one of about a second.
  */
-function listTests({ filters, first }: Settings, times: Times | undefined): string[] {
-  const isLater = (file: string): number => first.some((part) => file.includes(part)) ? 0 : 1;
-  const cost = (file: string): number => {
-    const isSimulation = file.includes("/simulation/");
+function inOrder(units: Unit[], { first }: Settings, times: Times | undefined): Unit[] {
+  const isLater = ({ files }: Unit): number => first.some((part) => files.some((file) => file.includes(part))) ? 0 : 1;
+  const cost = ({ name }: Unit): number => {
+    const isSimulation = name.includes("/simulation/");
     if (times === undefined) return isSimulation ? 0 : 1;
-    const seconds = times[file] ?? 0;
+    const seconds = times[name] ?? 0;
     return isSimulation ? Math.min(seconds, 1 + seconds / 1000) : seconds;
   };
-  return readdirSync(join(root, "test"), { recursive: true })
-    .map((path) => `test/${String(path).replaceAll("\\", "/")}`)
-    .filter((path) => path.endsWith("_test.ts"))
-    .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
-    .sort((a, b) => isLater(a) - isLater(b) || cost(a) - cost(b) || (a < b ? -1 : 1));
+  return units.sort((a, b) => isLater(a) - isLater(b) || cost(a) - cost(b) || (a.name < b.name ? -1 : 1));
 }
 
 function version(runtime: Runtime): string {
@@ -118,16 +119,16 @@ function summary({ passed, failed, skipped }: { passed: number; failed: number; 
 }
 
 function print(outcome: Outcome, verbose: boolean): void {
-  const { runtime, file, seconds, failed, problem, output } = outcome;
+  const { runtime, name, seconds, failed, problem, output } = outcome;
   const verdict = failed > 0 ? "FAIL" : "ok  ";
   const reason = problem ? ` (${problem})` : "";
-  console.log(`${verdict} ${runtime.padEnd(4)} ${file}: ${summary(outcome)}${reason}, ${seconds.toFixed(2)} s`);
+  console.log(`${verdict} ${runtime.padEnd(4)} ${name}: ${summary(outcome)}${reason}, ${seconds.toFixed(2)} s`);
   if (failed === 0 && !verbose) return;
   const lines = output.trimEnd().split("\n").filter((line) => verbose || !PASSED_LINE.test(line));
   console.log(lines.map((line) => `    | ${line}`).join("\n"));
 }
 
-async function runAll(jobs: [Runtime, string][], settings: Settings, run: RunSettings): Promise<Outcome[]> {
+async function runAll(jobs: [Runtime, Unit][], settings: Settings, run: RunSettings): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const times = readTimes(settings.timesFile);
   const queue = jobs.values();
@@ -135,10 +136,10 @@ async function runAll(jobs: [Runtime, string][], settings: Settings, run: RunSet
     while (!queue.next().done);
   };
   const worker = async () => {
-    for (const [runtime, file] of queue) {
-      const before = times?.[file];
+    for (const [runtime, unit] of queue) {
+      const before = times?.[unit.name];
       const hangsMs = before === undefined ? Infinity : (before * HANGING.factor + HANGING.seconds) * 1000;
-      const outcome = await runFile(runtime, file, { ...run, timeLimitMs: Math.min(run.timeLimitMs, hangsMs) });
+      const outcome = await runUnit(runtime, unit, { ...run, timeLimitMs: Math.min(run.timeLimitMs, hangsMs) });
       outcomes.push(outcome);
       print(outcome, settings.verbose);
       if (settings.bail && outcome.failed > 0) return bailOut();
@@ -177,27 +178,28 @@ function conclude(runtimes: Runtime[], versions: Map<string, string>, outcomes: 
   for (const { name } of runtimes) {
     const own = outcomes.filter(({ runtime }) => runtime === name);
     const { passed, failed, skipped, seconds } = total(own);
-    console.log(cells(`${name} ${versions.get(name)}`, own.length, passed, failed, skipped, seconds.toFixed(1)));
+    const files = own.reduce((sum, outcome) => sum + outcome.files, 0);
+    console.log(cells(`${name} ${versions.get(name)}`, files, passed, failed, skipped, seconds.toFixed(1)));
     if (passed + failed === 0) {
       console.log(`FAIL ${name} ran no test`);
       good = false;
     }
   }
   const sum = total(outcomes);
-  for (const { runtime, file, failed } of outcomes) if (failed > 0) console.log(`FAIL ${runtime} ${file}`);
+  for (const { runtime, name, failed } of outcomes) if (failed > 0) console.log(`FAIL ${runtime} ${name}`);
   console.log(summary(sum));
   return good && sum.failed === 0;
 }
 
 /** Where a run stopped early, the times of the other files stay. */
 function writeTimes(file: string, outcomes: Outcome[]): void {
-  const times = { ...readTimes(file), ...Object.fromEntries(outcomes.map(({ file, seconds }) => [file, seconds])) };
+  const times = { ...readTimes(file), ...Object.fromEntries(outcomes.map(({ name, seconds }) => [name, seconds])) };
   writeFileSync(file, JSON.stringify(times, undefined, 2));
 }
 
 async function main(): Promise<number> {
   const settings = readSettings();
-  const files = listTests(settings, readTimes(settings.timesFile));
+  const files = listTests(root, settings.filters);
   if (files.length === 0) {
     console.log(`No test file matches ${settings.filters.join(" ") || "test/**/*_test.ts"}.`);
     console.log(summary({ passed: 0, failed: 0, skipped: 0 }));
@@ -206,10 +208,11 @@ async function main(): Promise<number> {
   const usesStandardLibrary = settings.runtimes.includes("deno") && files.some(isDenoOnly);
   const importMap = usesStandardLibrary ? standardLibraryMap(root) : undefined;
   let runtimes = installedRuntimes(root, importMap).filter(({ name }) => settings.runtimes.includes(name));
-  const jobs = files.flatMap((file) =>
-    runtimes.filter(({ name }) => name === "deno" || !isDenoOnly(file)).map((
+  const units = inOrder(settings.apart ? apart(files) : together(files), settings, readTimes(settings.timesFile));
+  const jobs = units.flatMap((unit) =>
+    runtimes.filter(({ name }) => name === "deno" || !unit.files.some(isDenoOnly)).map((
       runtime,
-    ): [Runtime, string] => [runtime, file])
+    ): [Runtime, Unit] => [runtime, unit])
   );
   // A filter may leave a runtime without a file of its own; without one every runtime has to run some.
   if (settings.filters.length > 0) runtimes = runtimes.filter((runtime) => jobs.some(([other]) => other === runtime));

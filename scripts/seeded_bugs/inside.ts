@@ -44,8 +44,8 @@ export const INSIDE: readonly Bug[] = [
     "unfinished-backup-opened",
     "Half a backup is taken for a log whose manifest is lost.",
     "src/log/manifest_inference.ts",
-    "if (entries.some((entry) => entry.name === MARKER_NAME)) return undefined;",
-    "",
+    "entry.name === MARKER_NAME",
+    'entry.kind === "directory" && entry.name === MARKER_NAME',
   ),
   bug(
     "backup-not-synced",

@@ -40,7 +40,16 @@ export async function runSuite(
 ): Promise<SuiteResult> {
   const started = performance.now();
   const script = join(root, "scripts", "test.ts");
-  const child = spawn(process.execPath, [script, "--runtime", "node", "--bail", "--times", timesFile, ...args], {
+  const child = spawn(process.execPath, [
+    script,
+    "--runtime",
+    "node",
+    "--apart",
+    "--bail",
+    "--times",
+    timesFile,
+    ...args,
+  ], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", ...(compiled && { NODE_COMPILE_CACHE: compiled }) },

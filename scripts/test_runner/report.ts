@@ -1,6 +1,6 @@
 import type { TaggedTest } from "../reliability/coverage.ts";
 
-/** What one test file did on one runtime, read from the runtime's own report. */
+/** What test files did on one runtime, read from the runtime's own report. */
 export interface Counts {
   passed: number;
   failed: number;

@@ -2,12 +2,12 @@ import { join } from "node:path";
 import type { Counts } from "./report.ts";
 import { readJunitReport, readNodeReport } from "./report.ts";
 
-/** How to run one test file and to learn what it did. */
+/** How to run test files in one process and to learn what they did. */
 export interface Runtime {
   readonly name: string;
   readonly binary: string;
-  /** Arguments that run `file` (relative to the root) and write the machine-readable report to `report`. */
-  command(file: string, report: string, timeLimitMs: number): string[];
+  /** Arguments that run `files` (relative to the root) and write the machine-readable report to `report`. */
+  command(files: readonly string[], report: string, timeLimitMs: number): string[];
   readReport(text: string): Counts | undefined;
 }
 
@@ -18,13 +18,13 @@ export function installedRuntimes(root: string, importMap: string | undefined): 
     {
       name: "node",
       binary: binary("node"),
-      command: (file, report) => [
+      command: (files, report) => [
         `--import=${join(root, "scripts/test_runner/no_async_hooks.ts")}`,
         "--test-reporter=spec",
         "--test-reporter-destination=stdout",
         `--test-reporter=${join(root, "scripts/test_runner/node_reporter.ts")}`,
         `--test-reporter-destination=${report}`,
-        file,
+        ...(files.length === 1 ? files : [join(root, "scripts/test_runner/several.ts"), ...files]),
       ],
       readReport: readNodeReport,
     },
@@ -32,9 +32,9 @@ export function installedRuntimes(root: string, importMap: string | undefined): 
       name: "bun",
       binary: binary("bun"),
       // Bun's own limit of 5 s a test would cut long simulations; the limit for the file stands above it.
-      command: (file, report, timeLimitMs) => [
+      command: (files, report, timeLimitMs) => [
         "test",
-        `./${file}`,
+        ...files.map((file) => `./${file}`),
         `--timeout=${timeLimitMs}`,
         "--reporter=junit",
         `--reporter-outfile=${report}`,
@@ -45,13 +45,13 @@ export function installedRuntimes(root: string, importMap: string | undefined): 
       name: "deno",
       binary: binary("deno"),
       // The type check runs once, over everything, in `npm run typecheck`.
-      command: (file, report) => [
+      command: (files, report) => [
         "test",
         "--allow-all",
         "--no-check",
         `--junit-path=${report}`,
-        ...(isDenoOnly(file) && importMap ? [`--import-map=${importMap}`] : []),
-        file,
+        ...(files.some(isDenoOnly) && importMap ? [`--import-map=${importMap}`] : []),
+        ...files,
       ],
       readReport: readJunitReport,
     },

@@ -151,6 +151,17 @@ describe("a directory that is not a log", () => {
       await fails("NOT_A_LOG", () => openLog(join(directory, "letter.txt")));
     }));
 
+  it("is what a backup has not finished, although there are files of a log", () =>
+    useDirectory(async (directory) => {
+      await reopen(directory, { topic: "log" }, (log) => log.append({ value: "v" }));
+      for (const name of ["bimip.json", "bimip.copy.json"]) rmSync(join(directory, name));
+      await reopen(directory, { readOnly: true }, async (log) => assert.deepEqual(await texts(log.read()), ["v"]));
+      writeFileSync(join(directory, "unfinished-backup"), "");
+      const before = listing(directory);
+      for (const readOnly of [true, false]) await fails("NOT_A_LOG", () => openLog(directory, { readOnly }));
+      assert.deepEqual(listing(directory), before);
+    }));
+
   it("may hold what a file system puts there", () =>
     useDirectory(async (directory) => {
       mkdirSync(join(directory, "lost+found"));

@@ -47,6 +47,9 @@ function compileAll(directory: string): void {
   const configuration = {
     extends: join(ROOT, "tsconfig.json"),
     compilerOptions: {
+      // An example declares what its reader may go on with.
+      noUnusedLocals: false,
+      noUnusedParameters: false,
       paths: { "@bimip/log": [join(ROOT, "mod.ts")], valibot: [join(ROOT, "node_modules/valibot/dist/index.d.mts")] },
       typeRoots: [join(ROOT, "node_modules/@types")],
     },

@@ -4,18 +4,22 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import type { Counts } from "./report.ts";
 import type { Runtime } from "./runtimes.ts";
+import type { Unit } from "./units.ts";
 
-/** What became of one test file on one runtime. */
+/** What became of one unit on one runtime. */
 export interface Outcome extends Counts {
   readonly runtime: string;
-  readonly file: string;
+  /** Of the unit. */
+  readonly name: string;
+  /** How many there are in it. */
+  readonly files: number;
   readonly seconds: number;
-  /** Why the file counts as failed although no test of it says so. */
+  /** Why the unit counts as failed although no test of it says so. */
   readonly problem?: string;
   readonly output: string;
 }
 
-/** How a file is run. */
+/** How a unit is run. */
 export interface RunSettings {
   readonly root: string;
   readonly reportDirectory: string;
@@ -23,7 +27,7 @@ export interface RunSettings {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-const MAX_OUTPUT_CHARACTERS = 64 * 1024;
+const MAX_OUTPUT_CHARACTERS = 256 * 1024;
 const running = new Set<number>();
 
 /** Ends every test process that still runs, with all its children. */
@@ -49,12 +53,12 @@ function compileCache(root: string): Record<string, string> {
   return { NODE_COMPILE_CACHE: NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "tests") };
 }
 
-/** Runs one test file in a process of its own, so that a crash or a hang costs this file only. */
-export async function runFile(runtime: Runtime, file: string, settings: RunSettings): Promise<Outcome> {
+/** Runs one unit in a process of its own, so that a crash or a hang costs this unit only. */
+export async function runUnit(runtime: Runtime, { name, files }: Unit, settings: RunSettings): Promise<Outcome> {
   const { root, timeLimitMs } = settings;
-  const report = join(settings.reportDirectory, `${runtime.name}-${file.replaceAll("/", "-")}.report`);
+  const report = join(settings.reportDirectory, `${runtime.name}-${name.replaceAll("/", "-")}.report`);
   const started = performance.now();
-  const child = spawn(runtime.binary, runtime.command(file, report, timeLimitMs), {
+  const child = spawn(runtime.binary, runtime.command(files, report, timeLimitMs), {
     cwd: root,
     // A group of its own: the limit then also ends what the test has started.
     detached: true,
@@ -94,7 +98,7 @@ export async function runFile(runtime: Runtime, file: string, settings: RunSetti
   const counts = readCounts(runtime, report) ?? { passed: 0, failed: 0, skipped: 0, tagged: [] };
   const problem = describeProblem(counts, end, timedOut ? timeLimitMs : undefined);
   if (problem && counts.failed === 0) counts.failed = 1;
-  return { runtime: runtime.name, file, seconds, ...counts, problem, output };
+  return { runtime: runtime.name, name, files: files.length, seconds, ...counts, problem, output };
 }
 
 function readCounts(runtime: Runtime, report: string): Counts | undefined {

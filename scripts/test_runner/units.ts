@@ -1,0 +1,79 @@
+/**
+ * Which test files share a process.
+ *
+ * @module
+ */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** Test files that run in one process, one after the other. */
+export interface Unit {
+  /** The path of the only file, or the directory and which part of it. */
+  readonly name: string;
+  /** Paths below the root. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Directories whose tests run in the process they are in and leave nothing behind there: a runtime that starts once for
+ * several of them saves a tenth of the time of everything. The others kill, hang, or fill the machine by design.
+ */
+const SHARING = new Set([
+  "adapters",
+  "anchor",
+  "backup",
+  "batch",
+  "cli",
+  "conditional",
+  "conformance",
+  "consumers",
+  "fuzz",
+  "idempotence",
+  "index",
+  "log",
+  "producer",
+  "read",
+  "recovery",
+  "retention",
+  "segment",
+  "shard",
+  "telemetry",
+  "testing",
+  "typed",
+  "users",
+]);
+/** Most files of a unit: the cores have to come out even, and what fails has to be found. */
+const MOST = 8;
+
+/** Every `*_test.ts` below `test/` whose path has one of `filters` in it; all where there is none. */
+export function listTests(root: string, filters: readonly string[]): string[] {
+  return readdirSync(join(root, "test"), { recursive: true })
+    .map((path) => `test/${String(path).replaceAll("\\", "/")}`)
+    .filter((path) => path.endsWith("_test.ts"))
+    .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
+    .sort();
+}
+
+/** One unit a file. */
+export function apart(files: readonly string[]): Unit[] {
+  return files.map((file) => ({ name: file, files: [file] }));
+}
+
+/** Files of one directory together, as many as may share a process. */
+export function together(files: readonly string[]): Unit[] {
+  const units: Unit[] = [];
+  for (const [directory, own] of Map.groupBy(files, (file) => file.slice(0, file.lastIndexOf("/")))) {
+    if (!SHARING.has(directory.split("/")[1])) {
+      units.push(...apart(own));
+      continue;
+    }
+    const count = Math.ceil(own.length / MOST);
+    for (let part = 0; part < count; part++) {
+      // Neighbours in the alphabet are often alike, and alike slow: each part gets some of them.
+      const files = own.filter((_, i) => i % count === part);
+      const name = `${directory}/${count === 1 ? "" : ` part ${part + 1}`} (${files.length} files)`;
+      units.push(files.length === 1 ? apart(files)[0] : { name, files });
+    }
+  }
+  return units;
+}
