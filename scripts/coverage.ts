@@ -4,7 +4,8 @@
  *     npm run coverage -- [--least PERCENT] [--keep DIRECTORY] [--data DIRECTORY]
  *
  * Prints a row a directory and a file, and every branch that no test took. Fails where a test fails, and where a directory is
- * below the least. `--keep` leaves V8's data in a new directory, `--data` takes them from there and runs no test.
+ * below the least. `--keep` leaves V8's data in a new directory, `--data` takes them from there and runs no test: from an
+ * earlier `--keep`, or from `npm test -- --coverage DIRECTORY`.
  *
  * @module
  */
@@ -15,24 +16,18 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Branch, branchesOf } from "./coverage/branches.ts";
+import { COVERED, COVERING } from "./coverage/covering.ts";
 import { type CountAt, readCounts } from "./coverage/v8_counts.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-/** What is held to the least. */
-const DIRECTORIES = ["src/batch", "src/anchor", "src/index", "src/segment", "src/recovery", "src/shard"];
-/** The tests that speak of these directories. Fixed seeds, so that the figure is the same every time. */
-const TESTS = [
-  ...["batch", "anchor", "index", "segment", "recovery", "shard", "producer", "log", "read", "fuzz"],
-  ...["conditional", "idempotence", "retention", "backup", "users/user_tables"],
-  ...["exhaustive/every_operation", "faults/taken_over", "simulation/crash"],
-].map((part) => `test/${part}`);
+/** Fixed, so that the figure is the same every time. */
 const SEEDS = ["SEED=1", "SIMULATION_SEED=1", "SIMULATION_SCHEDULES=600"];
 
 /** Runs the tests; V8 writes a file a process, children included. */
 function runTests(data: string): boolean {
-  const { stdout, status } = spawnSync(process.execPath, ["scripts/test.ts", "--runtime", "node", ...TESTS, ...SEEDS], {
+  const args = ["scripts/test.ts", "--runtime", "node", "--coverage", data, ...COVERING, ...SEEDS];
+  const { stdout, status } = spawnSync(process.execPath, args, {
     cwd: ROOT,
-    env: { ...process.env, NODE_V8_COVERAGE: data },
     stdio: ["ignore", "pipe", "inherit"],
     encoding: "utf8",
     maxBuffer: 256 * 1024 * 1024,
@@ -47,7 +42,7 @@ function filesOf(directory: string): string[] {
 }
 
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
-const sources = (): string => DIRECTORIES.flatMap(filesOf).map(read).join();
+const sources = (): string => COVERED.flatMap(filesOf).map(read).join();
 
 /** Branches by file. A file that no process loaded counts as well. */
 function measure(directory: string, counts: ReadonlyMap<string, CountAt>): Map<string, Branch[]> {
@@ -76,7 +71,7 @@ function report(data: string, least: number): boolean {
   const low: string[] = [];
   const totals: string[] = [];
   console.log(`\n${"file".padEnd(36)} branches  covered  percent`);
-  for (const directory of DIRECTORIES) {
+  for (const directory of COVERED) {
     const files = measure(directory, counts);
     for (const [path, branches] of files) {
       console.log(row(path, branches));

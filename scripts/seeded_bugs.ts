@@ -3,7 +3,9 @@
  * nothing of the bugs. Fails where one survives, where the unchanged copy does not pass, or where a bug cannot be planted
  * any more.
  *
- *     node scripts/seeded_bugs.ts [FILTER …] [--only NAME …] [--jobs 2] [--minutes 15] [--limit 300] [--list] [--verbose]
+ *     node scripts/seeded_bugs.ts [FILTER …] [--only NAME …] [--jobs N] [--minutes 15] [--limit 300] [--list] [--verbose]
+ *
+ * `--jobs` is one more than there are cores where nobody says otherwise: bugs that make a test wait take time, and nothing else.
  *
  * With filters only those test files look for the bugs. `--only` takes the bugs whose name contains NAME. `--minutes` is what
  * everything may take; a bug that was not reached by then fails the run, too. `--limit` is how many seconds the search for one
@@ -53,7 +55,7 @@ function readSettings() {
     allowPositionals: true,
     options: {
       only: { type: "string", multiple: true, default: [] },
-      jobs: { type: "string", default: String(availableParallelism()) },
+      jobs: { type: "string", default: String(availableParallelism() + 1) },
       minutes: { type: "string", default: "15" },
       limit: { type: "string", default: "300" },
       list: { type: "boolean", default: false },

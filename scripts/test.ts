@@ -2,7 +2,7 @@
  * Runs the tests on Node, Bun and Deno.
  *
  *     npm test -- [FILTER …] [NAME=VALUE …] [--runtime node,bun,deno] [--jobs N] [--time-limit S] [--verbose]
- *                 [--apart] [--bail] [--times FILE] [--first PART …]
+ *                 [--apart] [--bail] [--times FILE] [--first PART …] [--coverage DIRECTORY]
  *
  * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Files run in processes of their own, or
  * share one with others of their directory, with a time limit for each process; with `--apart` none is shared. The last line
@@ -13,11 +13,13 @@
  * `--bail` starts no further file after the first that failed. `--times` keeps how long each file took: with the times of
  * an earlier run the quickest files come first, and what takes far longer than it did counts as hanging.
  * Before all others come the files whose path contains what `--first` says.
+ *
+ * `--coverage`: on Node, V8 counts in there which branches those tests take that `npm run coverage` is about.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { CATALOGUE } from "../test/faults/catalogue.ts";
@@ -25,6 +27,7 @@ import { summarizeRun } from "./reliability/coverage.ts";
 import type { Outcome, RunSettings } from "./test_runner/run_unit.ts";
 import { killRunning, runUnit } from "./test_runner/run_unit.ts";
 import type { Runtime } from "./test_runner/runtimes.ts";
+import { makePackage, needsPackage } from "./test_runner/built_package.ts";
 import { makePrograms } from "./test_runner/programs.ts";
 import { installedRuntimes, isDenoOnly } from "./test_runner/runtimes.ts";
 import { standardLibraryMap } from "./test_runner/standard_library.ts";
@@ -46,6 +49,7 @@ interface Settings {
   bail: boolean;
   timesFile: string | undefined;
   first: string[];
+  coverage: string | undefined;
 }
 
 function readSettings(): Settings {
@@ -60,6 +64,7 @@ function readSettings(): Settings {
       bail: { type: "boolean", default: false },
       times: { type: "string" },
       first: { type: "string", multiple: true, default: [] },
+      coverage: { type: "string" },
     },
   });
   const assignments = positionals.filter((argument) => /^\w+=/.test(argument));
@@ -82,6 +87,7 @@ function readSettings(): Settings {
     bail: values.bail,
     timesFile: values.times,
     first: values.first,
+    coverage: values.coverage === undefined ? undefined : resolve(values.coverage),
   };
 }
 
@@ -231,9 +237,10 @@ async function main(): Promise<number> {
     });
   }
   try {
-    const { timeLimitMs } = settings;
-    const environment = { ...await makePrograms(root), ...settings.environment };
-    const outcomes = await runAll(jobs, settings, { root, reportDirectory, timeLimitMs, environment });
+    const { timeLimitMs, coverage } = settings;
+    const made = await Promise.all([makePrograms(root), files.some(needsPackage) ? makePackage(root) : {}]);
+    const environment = { ...made[0], ...made[1], ...settings.environment };
+    const outcomes = await runAll(jobs, settings, { root, reportDirectory, timeLimitMs, environment, coverage });
     if (settings.timesFile !== undefined) writeTimes(settings.timesFile, outcomes);
     const isWhole = settings.filters.length === 0 && outcomes.length === jobs.length;
     const areFaultsHeld = !isWhole || concludeFaults(outcomes);

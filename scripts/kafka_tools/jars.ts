@@ -23,7 +23,8 @@ const LOOK_AGAIN_MS = 100;
 
 /** Which of the programs that Kafka needs are not installed. */
 export function missingPrograms(): string[] {
-  return ["java", "mvn"].filter((name) => spawnSync(name, ["-version"], { stdio: "ignore" }).status !== 0);
+  const places = (process.env.PATH ?? "").split(delimiter);
+  return ["java", "mvn"].filter((name) => !places.some((place) => existsSync(join(place, name))));
 }
 
 /**
@@ -36,6 +37,11 @@ export function classPath(pom: string, name: string): string {
   const folder = jarFolder(pom, name);
   const jars = readdirSync(folder).filter((name) => name.endsWith(".jar"));
   return jars.map((name) => join(folder, name)).join(delimiter);
+}
+
+/** Where the classes of such a folder may be kept as a virtual machine has them in memory. It starts in half the time with them. */
+export function classArchive(pom: string, name: string): string {
+  return `${jarFolder(pom, name)}.jsa`;
 }
 
 function jarFolder(pom: string, name: string): string {

@@ -65,10 +65,10 @@ export async function runGroup(group: Group, place: Place, silenceMs: number, li
   const { root, temporary, compiled } = place;
   const started = performance.now();
   const child = spawn(process.execPath, [
-    "--test",
-    "--test-isolation=none",
+    `--import=${join(root, "scripts/test_runner/no_async_hooks.ts")}`,
     `--test-reporter=${join(root, "scripts/seeded_bugs/event_reporter.ts")}`,
     "--test-reporter-destination=stdout",
+    join(root, "scripts/test_runner/several.ts"),
     ...group.files,
   ], {
     cwd: root,

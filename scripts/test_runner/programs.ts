@@ -32,10 +32,9 @@ function place(path: string, content: Uint8Array | string): void {
 
 /**
  * The environment that tells tests where the programs are (`test/fixtures/program_path.ts` reads it). The places are the same
- * every time, which Node's compile cache needs; coverage counts the sources and does without.
+ * every time, which Node's compile cache needs.
  */
 export async function makePrograms(root: string): Promise<Record<string, string>> {
-  if (process.env.NODE_V8_COVERAGE !== undefined) return {};
   const directory = join(root, "node_modules", ".cache", "programs");
   const { outputFiles } = await build({
     absWorkingDir: root,

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
+import { COVERING } from "../coverage/covering.ts";
 import type { Counts } from "./report.ts";
 import type { Runtime } from "./runtimes.ts";
 import type { Unit } from "./units.ts";
@@ -25,6 +26,8 @@ export interface RunSettings {
   readonly reportDirectory: string;
   readonly timeLimitMs: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** Where V8 counts branches of what runs on Node, for the tests that are for that. */
+  readonly coverage: string | undefined;
 }
 
 const MAX_OUTPUT_CHARACTERS = 256 * 1024;
@@ -45,16 +48,26 @@ function killGroup(pid: number): void {
 
 /**
  * Node translates and compiles every source anew for each process; with a cache that all of them share, a program is up in a
- * quarter of the time. What comes from a cache is counted with gaps, so coverage goes without.
+ * quarter of the time. What comes from a cache is counted with gaps, and what comes from a bundle not at all: where branches
+ * are counted, there is neither.
  */
-function compileCache(root: string): Record<string, string> {
-  const { NODE_COMPILE_CACHE, NODE_V8_COVERAGE } = process.env;
-  if (NODE_V8_COVERAGE !== undefined) return { NODE_DISABLE_COMPILE_CACHE: "1" };
-  return { NODE_COMPILE_CACHE: NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "tests") };
+function environmentOf(runtime: Runtime, { files }: Unit, settings: RunSettings): NodeJS.ProcessEnv {
+  const { root, environment, coverage } = settings;
+  if (coverage !== undefined && runtime.name === "node" && files.some(isCovering)) {
+    const { TEST_PROGRAMS: _, ...others } = environment;
+    return { ...others, NODE_V8_COVERAGE: coverage, NODE_DISABLE_COMPILE_CACHE: "1" };
+  }
+  const cache = process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "tests");
+  return { NODE_COMPILE_CACHE: cache, ...environment };
+}
+
+function isCovering(file: string): boolean {
+  return COVERING.some((part) => file.includes(part));
 }
 
 /** Runs one unit in a process of its own, so that a crash or a hang costs this unit only. */
-export async function runUnit(runtime: Runtime, { name, files }: Unit, settings: RunSettings): Promise<Outcome> {
+export async function runUnit(runtime: Runtime, unit: Unit, settings: RunSettings): Promise<Outcome> {
+  const { name, files } = unit;
   const { root, timeLimitMs } = settings;
   const report = join(settings.reportDirectory, `${runtime.name}-${name.replaceAll("/", "-")}.report`);
   const started = performance.now();
@@ -66,9 +79,8 @@ export async function runUnit(runtime: Runtime, { name, files }: Unit, settings:
     env: {
       ...process.env,
       NO_COLOR: "1",
-      ...compileCache(root),
       PATH: join(root, "node_modules", ".bin") + delimiter + process.env.PATH,
-      ...settings.environment,
+      ...environmentOf(runtime, unit, settings),
     },
   });
   const pid = child.pid;

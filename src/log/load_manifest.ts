@@ -4,6 +4,7 @@
  * @module
  */
 import { syncAncestors } from "../backup/ancestors.ts";
+import { MARKER_NAME } from "../backup/target.ts";
 import { LogError } from "../errors.ts";
 import type { Engine, OpenOptions } from "../options.ts";
 import { isMissing } from "../if_there.ts";
@@ -79,6 +80,7 @@ export async function refuseForeign(vfs: Vfs, directory: string): Promise<void> 
     if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") throw await noManifest(vfs, directory, 0);
     throw error;
   }
+  if (isUnfinishedBackup(entries)) throw await noManifest(vfs, directory, 0);
   for (const entry of entries) {
     if (entry.kind !== "directory" || !/-\d+$/.test(entry.name)) continue;
     if ((await vfs.list(`${directory}/${entry.name}`)).length === 0) continue;
@@ -108,13 +110,18 @@ export async function noManifest(vfs: Vfs, directory: string, present: number): 
       file: `${directory}/${MANIFEST_NAMES[0]}`,
     });
   }
-  let why = "there is no log in it";
+  let why = "there is no log in it; check the path";
   try {
-    await vfs.list(directory);
+    if (isUnfinishedBackup(await vfs.list(directory))) why = "it is a backup that was not finished; make it again";
   } catch (error) {
-    if (isMissing(error)) why = "there is no such directory";
-    else if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") why = "it is not a directory";
-    else throw error;
+    if (isMissing(error)) why = "there is no such directory; check the path";
+    else if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") {
+      why = "it is not a directory; check the path";
+    } else throw error;
   }
-  return new LogError("NOT_A_LOG", `Cannot open the log in ${directory}: ${why}; check the path`, { file: directory });
+  return new LogError("NOT_A_LOG", `Cannot open the log in ${directory}: ${why}`, { file: directory });
+}
+
+function isUnfinishedBackup(entries: readonly DirectoryEntry[]): boolean {
+  return entries.some(({ name }) => name === MARKER_NAME);
 }

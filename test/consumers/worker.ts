@@ -3,10 +3,15 @@ import { parentPort, workerData } from "node:worker_threads";
 import { connectConsumer, type ConsumerHandle, LogError } from "../../consumer.ts";
 import { deliveries, type Said, type Task } from "./workers.ts";
 
-const { handle, task, delivered } = workerData as { handle: ConsumerHandle; task: Task; delivered: SharedArrayBuffer };
+const { handle, task, delivered, gate } = workerData as {
+  handle: ConsumerHandle;
+  task: Task;
+  delivered: SharedArrayBuffer;
+  /** Not 0: nothing hangs any more. */
+  gate: Int32Array<SharedArrayBuffer>;
+};
 const got = deliveries(delivered);
 const say = (said: Said): void => parentPort!.postMessage(said);
-const never = new Int32Array(new SharedArrayBuffer(4));
 
 try {
   const consumer = connectConsumer(handle, { follow: task.follow ?? true });
@@ -15,7 +20,7 @@ try {
     got.add(record);
     if (++count === task.hangAfter) {
       say({ is: "hanging" });
-      Atomics.wait(never, 0, 0, task.hangMs);
+      Atomics.wait(gate, 0, 0, task.hangMs);
     }
     try {
       await consumer.commit(record);

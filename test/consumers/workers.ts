@@ -7,7 +7,7 @@ export interface Task {
   readonly follow?: boolean;
   /** Blocks its thread after so many records. */
   readonly hangAfter?: number;
-  /** For so long; absent: for ever. */
+  /** For so long; absent: until it is released. */
   readonly hangMs?: number;
   readonly pauseMs?: number;
 }
@@ -50,13 +50,17 @@ export interface Consuming {
   readonly said: Said[];
   /** Resolves once `check` holds of what was said; rejects after 20 seconds. */
   until(check: (said: readonly Said[]) => boolean): Promise<void>;
+  /** Lets it go on where it hangs. */
+  release(): void;
   end(): Promise<void>;
 }
 
 /** Starts a worker. */
 export function startConsuming(handle: ConsumerHandle, task: Task): Consuming {
   const delivered = new SharedArrayBuffer(4 + MAX_DELIVERIES * 8);
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: { handle, task, delivered } });
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const workerData = { handle, task, delivered, gate };
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
   const said: Said[] = [];
   const checks = new Set<() => void>();
   worker.on("message", (message: Said) => {
@@ -85,6 +89,10 @@ export function startConsuming(handle: ConsumerHandle, task: Task): Consuming {
         checks.add(check);
         check();
       }),
+    release: () => {
+      Atomics.store(gate, 0, 1);
+      Atomics.notify(gate, 0);
+    },
     end: async () => {
       await worker.terminate();
     },

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { LOGGING, serverProperties, TOOL_LOGGING } from "./broker_settings.ts";
-import { type JavaProcess, runJava, startJava, type ToolResult } from "./java.ts";
+import { type JavaOptions, type JavaProcess, runJava, startJava, type ToolResult } from "./java.ts";
 
 export { whyNoKafka } from "./java.ts";
 
@@ -31,6 +31,8 @@ export interface BrokerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** What the Java heap may grow to. @default {"384m"} */
   readonly heap?: string;
+  /** Where the broker's classes are written when it is stopped. */
+  readonly archiveClasses?: string;
 }
 
 /** Runs `body` with a started broker, stops it and removes everything it had. */
@@ -53,22 +55,22 @@ export class Broker {
   readonly port: number;
   /** What clients are given: `127.0.0.1:PORT`. */
   readonly address: string;
-  readonly #heap: string;
+  readonly #java: Pick<JavaOptions, "heap" | "archiveClasses">;
   #running: JavaProcess | undefined;
   #formatted = false;
 
-  private constructor(directory: string, port: number, heap: string) {
+  private constructor(directory: string, port: number, java: Pick<JavaOptions, "heap" | "archiveClasses">) {
     this.directory = directory;
     this.dataDirectory = join(directory, "data");
     this.port = port;
     this.address = `127.0.0.1:${port}`;
-    this.#heap = heap;
+    this.#java = java;
   }
 
   /** Makes the directory of a broker. */
-  static async create({ settings = {}, heap = "384m" }: BrokerOptions = {}): Promise<Broker> {
+  static async create({ settings = {}, heap = "384m", archiveClasses }: BrokerOptions = {}): Promise<Broker> {
     const [port, controllerPort] = await freePorts(2);
-    const broker = new Broker(mkdtempSync(join(tmpdir(), "bimiplog-broker-")), port, heap);
+    const broker = new Broker(mkdtempSync(join(tmpdir(), "bimiplog-broker-")), port, { heap, archiveClasses });
     mkdirSync(broker.dataDirectory);
     const properties = serverProperties(port, controllerPort, broker.dataDirectory, settings);
     writeFileSync(join(broker.directory, "server.properties"), properties);
@@ -107,7 +109,7 @@ export class Broker {
     await this.#format();
     const before = this.log().length;
     const running = startJava("kafka.Kafka", ["server.properties"], {
-      heap: this.#heap,
+      ...this.#java,
       directory: this.directory,
       definitions: [
         `-Dlog4j2.configurationFile=${join(this.directory, "log4j2.properties")}`,
@@ -164,14 +166,14 @@ export class Broker {
     words: readonly string[],
     options: { readonly input?: string | Uint8Array; readonly limitMs?: number; readonly mayFail?: boolean } = {},
   ): Promise<ToolResult> {
-    const result = await this.#java(name, ["--bootstrap-server", this.address, ...words], options);
+    const result = await this.#runTool(name, ["--bootstrap-server", this.address, ...words], options);
     if (result.status !== 0 && !options.mayFail) {
       throw new Error(`${name} ended with ${result.status}: ${result.stderr}${result.stdout}`);
     }
     return result;
   }
 
-  #java(name: string, words: readonly string[], options: { input?: string | Uint8Array; limitMs?: number } = {}) {
+  #runTool(name: string, words: readonly string[], options: { input?: string | Uint8Array; limitMs?: number } = {}) {
     const definitions = [`-Dlog4j2.configurationFile=${join(this.directory, "tools.properties")}`];
     return runJava(name, words, { heap: "256m", directory: this.directory, definitions, ...options });
   }
@@ -179,7 +181,7 @@ export class Broker {
   async #format(): Promise<void> {
     if (this.#formatted) return;
     const words = ["format", "-t", CLUSTER_ID, "-c", "server.properties"];
-    const { status, stdout, stderr } = await this.#java("kafka.tools.StorageTool", words);
+    const { status, stdout, stderr } = await this.#runTool("kafka.tools.StorageTool", words);
     if (status !== 0) throw new Error(`the broker's directory cannot be formatted: ${stderr}${stdout}`);
     this.#formatted = true;
   }

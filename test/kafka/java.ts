@@ -1,8 +1,9 @@
 /** Runs Kafka's own programs, on any of the three runtimes. Whatever is started here ends with the process that started it. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { classPath, missingPrograms } from "../../scripts/kafka_tools/jars.ts";
+import { classArchive, classPath, missingPrograms } from "../../scripts/kafka_tools/jars.ts";
 
 const POM = join(import.meta.dirname, "pom.xml");
 /** Short runs: starting quickly is worth more than running fast. */
@@ -17,10 +18,11 @@ const GUARD = 'exec 5<&0; "$@" <&3 3<&- 4>&- 5<&- & p=$!; exec 3<&-; echo "$p" >
 
 /**
  * Why no real Kafka is run here. `KAFKA_TOOLS=required`: a machine that cannot fails instead. A broker takes seconds and a core: by hand
- * only the tests run that are `brief`, and on Node; `KAFKA=full` runs all of them, on every runtime.
+ * only the tests run that are `brief`, and on Node; `KAFKA=full` runs all of them, on every runtime, and `KAFKA=none` none.
  */
 export function whyNoKafka({ brief = false }: { readonly brief?: boolean } = {}): string | false {
   const missing = process.env.KAFKA_TOOLS === "required" ? [] : missingPrograms();
+  if (process.env.KAFKA === "none") return "KAFKA=none";
   if (missing.length === 0) {
     const isOnNode = !("Bun" in globalThis) && !("Deno" in globalThis);
     if (process.env.KAFKA === "full" || (brief && isOnNode)) return false;
@@ -42,11 +44,24 @@ export interface JavaProcess {
 
 /** How a Java program is started. */
 export interface JavaOptions {
+  /** Its classes are written there when it ends. */
+  readonly archiveClasses?: string | undefined;
   readonly heap: string;
   readonly directory: string;
   readonly definitions?: readonly string[];
   /** A pipe to its standard input; without, it finds it empty. */
   readonly input?: string | Uint8Array;
+}
+
+/** Where the classes are kept as Kafka's programs have them in memory, once `make_class_archive.ts` has put them there. */
+export function archivePath(): string {
+  return classArchive(POM, "kafka-broker");
+}
+
+function archiveOptions({ archiveClasses }: JavaOptions): string[] {
+  if (archiveClasses !== undefined) return [`-XX:ArchiveClassesAtExit=${archiveClasses}`];
+  // Of another virtual machine it is left alone, and nothing shall be said of that.
+  return existsSync(archivePath()) ? [`-XX:SharedArchiveFile=${archivePath()}`, "-Xlog:cds=off"] : [];
 }
 
 /** Starts a class of Kafka's. */
@@ -55,6 +70,7 @@ export function startJava(name: string, words: readonly string[], options: JavaO
     "java",
     `-Xmx${options.heap}`,
     ...OPTIONS,
+    ...archiveOptions(options),
     ...UTF_8_OPTIONS,
     ...(options.definitions ?? []),
     "-cp",

@@ -158,7 +158,10 @@ describe("a directory that is not a log", () => {
       await reopen(directory, { readOnly: true }, async (log) => assert.deepEqual(await texts(log.read()), ["v"]));
       writeFileSync(join(directory, "unfinished-backup"), "");
       const before = listing(directory);
-      for (const readOnly of [true, false]) await fails("NOT_A_LOG", () => openLog(directory, { readOnly }));
+      for (const readOnly of [true, false]) {
+        const error = await fails("NOT_A_LOG", () => openLog(directory, { readOnly }));
+        assert.match(error.message, /a backup that was not finished; make it again/);
+      }
       assert.deepEqual(listing(directory), before);
     }));
 

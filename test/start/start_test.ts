@@ -73,7 +73,8 @@ describe("npm start", () => {
     assert.ok(log && !existsSync(join(log, "..")), `${log} is left behind`);
   });
 
-  for (const { does, records, unequal } of BROKEN) {
+  // What is tested here runs on Node, whoever writes and reads.
+  for (const { does, records, unequal } of CURRENT === "node" ? BROKEN : []) {
     it(`fails with a log that ${does}`, async () => {
       const dist = join(project.directory, `broken-${does.replaceAll(" ", "-")}`);
       mkdirSync(dist);
