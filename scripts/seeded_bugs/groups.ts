@@ -73,22 +73,25 @@ export class TestGroups {
       : {};
   }
 
-  /** The tests that bear the name of a source: `stats_text_test.ts` in any directory for `stats_text.ts`. */
+  /** The tests that bear the name of a source or a part of it: `stats_text_test.ts` and `stats_test.ts` for `stats_text.ts`. */
   #namedLike(source: string): Step[] {
-    const name = source.split("/").at(-1)!.replace(/\.ts$/, "_test.ts");
+    const name = source.split("/").at(-1)!.replace(/\.ts$/, "");
+    const words = name.split("_");
+    const isLike = (file: string): boolean =>
+      file.split("/").at(-1)!.replace(/_test\.ts$/, "").split("_").every((word) => words.includes(word));
     let group = this.#named.get(name);
     if (group === undefined) {
       const directories = [...this.#directories.values()].filter(({ isWhole }) => !isWhole);
-      const files = directories.flatMap((one) => one.files.filter((file) => file.endsWith(`/${name}`)));
+      const files = directories.flatMap((one) => one.files.filter(isLike));
       if (files.length === 0) return [];
-      this.#named.set(name, group = { name, files, environment: SETTINGS });
+      this.#named.set(name, group = { name: `tests of ${name}`, files, environment: SETTINGS });
     }
     return [{ group, part: "all" }];
   }
 
   /**
-   * Who looks for a bug, one after the other: the tests with the name of the source, those of the directory that has the mistake, as for whoever works there, and
-   * the simulation; then the others.
+   * Who looks for a bug, one after the other: the tests with the name of the source, those of the directory that has the
+   * mistake, as for whoever works there, and the simulation; then the others.
    */
   steps({ edits }: Bug): Step[] {
     const mirrored = new Set<string>();
