@@ -11,6 +11,7 @@ import type { Compression } from "../../src/batch/codecs.ts";
 import { noCodecs } from "../../src/batch/codecs.ts";
 import { ATTRIBUTES_AT, batchFault, CODEC_MASK, CODECS } from "../../src/batch/format.ts";
 import { decodeBatch } from "../fixtures/decode.ts";
+import { share } from "../fixtures/share.ts";
 
 const NAMES = ["gzip", "snappy", "lz4", "zstd"] as const;
 
@@ -64,7 +65,7 @@ for (const compression of NAMES) {
           assert.deepEqual(new Uint8Array(unpacked), data);
           if (data.length > 1) assert.throws(() => runtimeCodecs.decompress(compression, packed, data.length - 1));
         }),
-        { numRuns: 60 },
+        { numRuns: share(60) },
       );
     });
 

@@ -17,6 +17,7 @@ import { systemClock } from "../../adapters/system.ts";
 import { openLog } from "../../mod.ts";
 import type { Damage, Note, Totals } from "../../src/verify/finding.ts";
 import { verifyLog } from "../../src/verify/verify_log.ts";
+import { share } from "../fixtures/share.ts";
 import { linesOf, Program, run, temporaryLog } from "./program.ts";
 
 const FIRST = `events-0/${"0".repeat(20)}`;
@@ -114,7 +115,7 @@ describe("verify", () => {
       const { length } = readFileSync(file);
       const isSlots = /\/(anchor|state)$/.test(file);
       // Of slot files the slots themselves, otherwise most positions would be in the space between them.
-      const positions = Array.from({ length: 30 }, () => isSlots ? below(2) * 4096 + below(512) : below(length));
+      const positions = Array.from({ length: share(30) }, () => isSlots ? below(2) * 4096 + below(512) : below(length));
       // The first batch header, field by field: Kafka's checksum leaves the first 21 bytes out.
       if (file.endsWith(".log")) { for (let at = 0; at < 61; at++) positions.push(at); }
       for (const position of positions) {

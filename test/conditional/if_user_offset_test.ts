@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { BatchBuilder, type Log, LogError, type OpenOptions } from "../../mod.ts";
 import { crc32c } from "../../src/batch/crc32c.ts";
 import { openMemoryLog } from "../../testing.ts";
+import { share } from "../fixtures/share.ts";
 import { fails, useLog } from "../helpers.ts";
 import { readShards, useProducers } from "../producer/expect.ts";
 
@@ -217,7 +218,7 @@ describe("ifUserOffset", () => {
         }
         await log.close();
       }),
-      { numRuns: 60 },
+      { numRuns: share(60) },
     );
   });
 });

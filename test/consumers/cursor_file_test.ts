@@ -12,6 +12,7 @@ import { cursorFileName, isCursorFile } from "../../src/consumers/names.ts";
 import { verifyLog } from "../../src/verify/verify_log.ts";
 import { DIRECTORY, engineOn } from "../exhaustive/engine.ts";
 import { flipped } from "../exhaustive/flip.ts";
+import { share } from "../fixtures/share.ts";
 import { fails } from "../helpers.ts";
 import { cursorPath, drain, fill, openShards } from "./machine.ts";
 
@@ -153,7 +154,7 @@ describe("the file of a consumer", () => {
           }
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: share(3000) },
     );
   });
 

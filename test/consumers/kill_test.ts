@@ -6,9 +6,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { programPath } from "../fixtures/program_path.ts";
+import { share } from "../fixtures/share.ts";
 import { useLog } from "../helpers.ts";
 
-const KILLS = Number(process.env.CONSUMER_KILLS ?? 50);
+const KILLS = Number(process.env.CONSUMER_KILLS ?? share(50));
 /** A machine on which a process takes seconds to start kills fewer, and says so. */
 const TIME_LIMIT_MS = 150_000;
 const SHARDS = 3;

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { BatchBuilder, type Log, openLog, type OpenOptions, type RawRange, type RawReadOptions } from "../../mod.ts";
 import { batchFault, readHeader } from "../../src/batch/format.ts";
 import { announceSeed } from "../fixtures/seed.ts";
+import { share } from "../fixtures/share.ts";
 import { fails, reopen, take, useDirectory, useLog } from "../helpers.ts";
 import { batchesOf, flip, logFiles } from "../recovery/damage.ts";
 import { reseal } from "./foreign.ts";
@@ -64,7 +65,7 @@ describe("ranges of batches", () => {
             }
             assert.equal(next, 400);
           }),
-          { numRuns: 60 },
+          { numRuns: share(60) },
         ));
     }));
 

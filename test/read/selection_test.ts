@@ -6,11 +6,12 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BatchBuilder, type Log, type LogRecord, type OpenOptions, type ReadOptions } from "../../mod.ts";
 import { announceSeed } from "../fixtures/seed.ts";
+import { share } from "../fixtures/share.ts";
 import { collect, namesIn, reopen, take, useDirectory, useLog } from "../helpers.ts";
 import { type Kept, selected, selectedBatches } from "./selection_model.ts";
 
 announceSeed("selection");
-const RUNS = 40;
+const RUNS = share(40);
 const OPTIONS: OpenOptions = { batchBytes: 700, segmentBytes: 6000, flushIntervalMs: Infinity, topic: "log" };
 
 type Planned = {

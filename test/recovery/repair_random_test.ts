@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { type MemoryVfs, type SeededRandom, seededRandom } from "../../adapters/memory.ts";
 import { VfsError } from "../../src/vfs.ts";
 import { announceSeed } from "../fixtures/seed.ts";
+import { share } from "../fixtures/share.ts";
 import {
   type Batch,
   batchesOf,
@@ -17,7 +18,7 @@ import {
   shardFile,
 } from "./repair_log.ts";
 
-const RUNS = 60;
+const RUNS = share(60);
 const START = announceSeed("repair_random_test");
 
 /** Damages one thing, and answers the offsets whose records that may cost. */

@@ -8,9 +8,10 @@ import { LogError } from "../../src/errors.ts";
 import type { EmbeddedLog } from "../../src/log/log.ts";
 import { openWith } from "../../src/log/open.ts";
 import type { RetentionOptions } from "../../mod.ts";
+import { share } from "../fixtures/share.ts";
 import { collect, fails } from "../helpers.ts";
 
-const RUNS = "Bun" in globalThis || "Deno" in globalThis ? 30 : 150;
+const RUNS = share(150);
 const CHECK_MS = 1000;
 
 type Step =

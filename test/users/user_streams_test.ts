@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BatchBuilder, type Log, openLog, type OpenOptions, type UserReadOptions } from "../../mod.ts";
 import { announceSeed } from "../fixtures/seed.ts";
+import { share } from "../fixtures/share.ts";
 import { collect, take, useDirectory } from "../helpers.ts";
 
 const seed = announceSeed("user streams");
@@ -187,7 +188,7 @@ describe("users' streams", () => {
             }
           }),
       ),
-      { seed, numRuns: 25 },
+      { seed, numRuns: share(25) },
     );
     assert.ok(tables > 20, `only ${tables} tables were seen`);
   });
