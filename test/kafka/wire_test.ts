@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { KafkaError, mirrorToKafka, OffsetMapping } from "../../kafka.ts";
 import { openLog } from "../../mod.ts";
 import { WireError, WireReader, WireWriter } from "../../src/kafka/wire/encoding.ts";
+import { readOnePartition } from "../../src/kafka/wire/one_partition.ts";
 import { fails, useDirectory } from "../helpers.ts";
 
 /** A server that does with each piece of data what it is told. */
@@ -56,6 +57,18 @@ describe("a broker that", () => {
   for (const [what, answer] of Object.entries(cases)) {
     it(`${what} is given up, in time, with an error`, { timeout: 20_000 }, () => useServer(answer, mirrorTo));
   }
+
+  it("says nothing about the partition that it was asked for is told so", () => {
+    const noTopic = new WireWriter().int32(0).bytes;
+    const noPartition = new WireWriter().int32(1).string("t").int32(0).bytes;
+    for (const bytes of [noTopic, noPartition]) {
+      const answer = new WireReader(bytes);
+      assert.throws(() => readOnePartition(answer, () => answer.int16()), WireError);
+    }
+    const two = new WireWriter().int32(1).string("t").int32(2).int32(0).int16(7).int32(1).int16(8).bytes;
+    const answer = new WireReader(two);
+    assert.equal(readOnePartition(answer, () => answer.int16()), 7);
+  });
 
   it("claims more elements than there are bytes makes no memory be taken", () => {
     const bytes = new WireWriter().int32(0x7fffffff).bytes;

@@ -4,8 +4,9 @@
  * @module
  */
 import type { BrokerConnection } from "./connection.ts";
-import { WireError, WireWriter } from "./encoding.ts";
+import { WireWriter } from "./encoding.ts";
 import { brokerError } from "./kafka_error.ts";
+import { readOnePartition } from "./one_partition.ts";
 import type { PartitionPlace } from "./requests.ts";
 
 const DELETE_RECORDS = 21;
@@ -25,15 +26,10 @@ export async function requestDeleteRecords(
   const body = new WireWriter().int32(1).string(topic).int32(1).int32(partition).int64(offset).int32(timeoutMs);
   const answer = await connection.request(DELETE_RECORDS, 1, [body.bytes], action);
   answer.int32();
-  const [[result]] = answer.array(() => {
-    answer.string();
-    return answer.array(() => {
-      answer.int32();
-      const start = answer.int64();
-      return { start, code: answer.int16() };
-    });
+  const result = readOnePartition(answer, () => {
+    const start = answer.int64();
+    return { start, code: answer.int16() };
   });
-  if (result === undefined) throw new WireError("it says nothing about the partition");
   if (result.code !== 0) throw brokerError(result.code, action, { shard: partition });
   return result.start;
 }

@@ -6,6 +6,7 @@
 import type { BrokerConnection } from "./connection.ts";
 import { WireError, type WireReader, WireWriter } from "./encoding.ts";
 import { brokerError, MESSAGE_TOO_LARGE } from "./kafka_error.ts";
+import { readOnePartition } from "./one_partition.ts";
 
 const PRODUCE = 0;
 const FETCH = 1;
@@ -116,18 +117,13 @@ export async function requestProduce(
   const head = new WireWriter().string(null).int16(ACKS_ALL).int32(timeoutMs);
   head.int32(1).string(topic).int32(1).int32(partition).int32(batch.length);
   const answer = await connection.request(PRODUCE, 7, [head.bytes, batch], action);
-  const [[result]] = answer.array(() => {
-    answer.string();
-    return answer.array(() => {
-      answer.int32();
-      const code = answer.int16();
-      const baseOffset = answer.int64();
-      answer.int64();
-      answer.int64();
-      return { code, baseOffset };
-    });
+  const result = readOnePartition(answer, () => {
+    const code = answer.int16();
+    const baseOffset = answer.int64();
+    answer.int64();
+    answer.int64();
+    return { code, baseOffset };
   });
-  if (result === undefined) throw new WireError("it says nothing about the partition");
   if (MESSAGE_TOO_LARGE.includes(result.code)) {
     throw await tooLarge(connection, topic, batch.length, action, result.code);
   }
@@ -215,16 +211,11 @@ async function requestOffset(
   body.int32(1).string(topic).int32(1).int32(partition).int64(time);
   const answer = await connection.request(LIST_OFFSETS, 2, [body.bytes], action);
   answer.int32();
-  const [[result]] = answer.array(() => {
-    answer.string();
-    return answer.array(() => {
-      answer.int32();
-      const code = answer.int16();
-      answer.int64();
-      return { code, offset: answer.int64() };
-    });
+  const result = readOnePartition(answer, () => {
+    const code = answer.int16();
+    answer.int64();
+    return { code, offset: answer.int64() };
   });
-  if (result === undefined) throw new WireError("it says nothing about the partition");
   if (result.code !== 0) throw brokerError(result.code, action, { shard: partition });
   return result.offset;
 }
@@ -259,20 +250,15 @@ export async function requestFetch(
   const whole = answer.int16();
   if (whole !== 0) throw brokerError(whole, action, { shard: partition });
   answer.int32();
-  const [[result]] = answer.array(() => {
-    answer.string();
-    return answer.array(() => {
-      answer.int32();
-      const code = answer.int16();
-      const highWatermark = answer.int64();
-      answer.int64();
-      const logStart = answer.int64();
-      const aborted = answer.array(() => [answer.int64(), answer.int64()] as const);
-      answer.int32();
-      return { code, highWatermark, logStart, aborted, bytes: answer.sized() };
-    });
+  const result = readOnePartition(answer, () => {
+    const code = answer.int16();
+    const highWatermark = answer.int64();
+    answer.int64();
+    const logStart = answer.int64();
+    const aborted = answer.array(() => [answer.int64(), answer.int64()] as const);
+    answer.int32();
+    return { code, highWatermark, logStart, aborted, bytes: answer.sized() };
   });
-  if (result === undefined) throw new WireError("it says nothing about the partition");
   if (result.code !== 0) throw brokerError(result.code, action, { shard: partition });
   return result;
 }
