@@ -8,7 +8,7 @@ import type { EmbeddedLog } from "../../src/log/log.ts";
 import { openWith } from "../../src/log/open.ts";
 import type { RetentionOptions } from "../../mod.ts";
 import { produced, send } from "../idempotence/batches.ts";
-import { until } from "../helpers.ts";
+import { fails, until } from "../helpers.ts";
 
 const DIRECTORY = "/d/log";
 
@@ -130,6 +130,43 @@ describe("retention, and producers", () => {
       await expectKnown(again, bases);
       await again.close();
     }
+  });
+
+  it("says so where the files cannot be listed, and drops nothing", async () => {
+    const on = machine();
+    const log = await on.open();
+    const bases = await produce(log, 0, 12);
+    const before = on.bases();
+    on.vfs.plan({ operation: { kind: "list", path: /t-0$/ }, fault: { kind: "errorBefore" } });
+    const error = await fails("IO", () => log.shard(0).trimBefore(bases[9]));
+    assert.match(error.message, /trim shard 0/);
+    assert.deepEqual([log.shard(0).earliest, on.bases()], [0, before]);
+    assert.equal(await log.shard(0).trimBefore(bases[9]), bases[9]);
+    await expectKnown(log, bases);
+    await log.close();
+  });
+
+  it("waits until what it keeps of producers speaks of nothing that a power loss takes", async () => {
+    const on = machine();
+    const log = await on.open();
+    const bases = await produce(log, 0, 1, "os");
+    const stop = on.vfs.plan({
+      operation: { kind: "write", path: /snapshot/ },
+      fault: { kind: "errorBefore" },
+      times: Infinity,
+    });
+    bases.push(...await produce(log, 1, 12, "os"));
+    stop();
+    const shard = log.shard(0);
+    assert.ok(shard.synced < shard.written);
+    // No snapshot was written at the beginning of any segment: this one is of the end.
+    assert.equal(await shard.trimBefore(bases[9]), bases[9]);
+    assert.deepEqual([on.snapshots().at(-1), shard.synced], [shard.written, shard.written]);
+    on.vfs = on.vfs.crash("power");
+    await log.close().catch(() => {});
+    const again = await on.open();
+    await expectKnown(again, bases);
+    await again.close();
   });
 
   it("drops nothing while what it says of producers can be kept nowhere", async () => {
