@@ -55,6 +55,19 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** True where `expected` stands at `at`. */
+export function holdsAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
+  for (let i = 0; i < expected.length; i++) {
+    if (bytes[at + i] !== expected[i]) return false;
+  }
+  return true;
+}
+
+/** Copies `count` bytes, a few: views for `set` cost more than they do. */
+export function copyFew(from: Uint8Array, fromAt: number, into: Uint8Array, at: number, count: number): void {
+  for (let i = 0; i < count; i++) into[at + i] = from[fromAt + i];
+}
+
 export function toHex(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += HEX_DIGITS[byte >>> 4] + HEX_DIGITS[byte & 15];

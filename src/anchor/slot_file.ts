@@ -4,8 +4,9 @@
  * @module
  */
 import { crc32c } from "../batch/crc32c.ts";
-import { equalBytes, readI32, readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
+import { holdsAt, readI32, readI64, readU32, writeI32, writeI64 } from "../bytes.ts";
 import { openIfThere } from "../if_there.ts";
+import { giveScratch, takeScratch } from "../scratch.ts";
 import type { MaybePromise, Vfs, VfsFile } from "../vfs.ts";
 
 /** One sector, so that a rewrite is old or new. */
@@ -36,7 +37,7 @@ export interface Slot {
 export function readSlot(bytes: Uint8Array, identity: SlotIdentity): Slot | undefined {
   if (bytes.length < SLOT_BYTES || readU32(bytes, 0) !== identity.magic >>> 0) return undefined;
   if (readU32(bytes, 4) !== crc32c(bytes, CRC_FROM, SLOT_BYTES)) return undefined;
-  if (!equalBytes(bytes.subarray(16, 32), identity.logId) || readU32(bytes, 32) !== identity.shard) return undefined;
+  if (!holdsAt(bytes, 16, identity.logId) || readU32(bytes, 32) !== identity.shard) return undefined;
   const generation = readI64(bytes, 8);
   if (!Number.isSafeInteger(generation) || generation < 1) return undefined;
   return { generation, epoch: readI32(bytes, 36), bytes };
@@ -44,13 +45,22 @@ export function readSlot(bytes: Uint8Array, identity: SlotIdentity): Slot | unde
 
 /** Both slots; `undefined` where one is not valid. */
 export function bothSlots(content: Uint8Array, identity: SlotIdentity): readonly (Slot | undefined)[] {
-  return [0, SLOT_DISTANCE].map((at) => readSlot(content.subarray(at, at + SLOT_BYTES), identity));
+  return [
+    readSlot(content.subarray(0, SLOT_BYTES), identity),
+    readSlot(content.subarray(SLOT_DISTANCE, SLOT_DISTANCE + SLOT_BYTES), identity),
+  ];
 }
 
 /** The valid slot with the higher generation in the bytes of a slot file, and which one it is. */
 export function newestSlot(content: Uint8Array, identity: SlotIdentity): { slot: Slot; index: number } | undefined {
+  return newerOf(bothSlots(content, identity));
+}
+
+/** The same for slots that were read already. */
+export function newerOf(slots: readonly (Slot | undefined)[]): { slot: Slot; index: number } | undefined {
   let newest: { slot: Slot; index: number } | undefined;
-  for (const [index, slot] of bothSlots(content, identity).entries()) {
+  for (let index = 0; index < slots.length; index++) {
+    const slot = slots[index];
     if (slot !== undefined && (newest === undefined || slot.generation > newest.slot.generation)) {
       newest = { slot, index };
     }
@@ -62,16 +72,20 @@ export function newestSlot(content: Uint8Array, identity: SlotIdentity): { slot:
 export async function readSlotFile(vfs: Vfs, path: string, identity: SlotIdentity): Promise<Slot | undefined> {
   const file = await openIfThere(vfs, path, "read");
   if (file === undefined) return undefined;
+  const memory = takeScratch();
   try {
-    return newestSlot(await readContent(file), identity)?.slot;
+    const slot = newestSlot(await readContent(file, memory), identity)?.slot;
+    return slot && { ...slot, bytes: slot.bytes.slice() };
   } finally {
+    giveScratch(memory);
     await file.close();
   }
 }
 
-async function readContent(file: VfsFile): Promise<Uint8Array> {
-  const content = new Uint8Array(SLOT_FILE_BYTES);
-  return content.subarray(0, await file.read(content, 0));
+/** Both slots and what lies between them, in `memory`. */
+async function readContent(file: VfsFile, memory: Uint8Array): Promise<Uint8Array> {
+  const read = await file.read(memory, 0);
+  return memory.subarray(0, read);
 }
 
 /** Writes slots of one open file. One call at a time. */
@@ -96,8 +110,9 @@ export class SlotFile {
   /** Opens the file, or creates it with its full size so that later writes are in place. */
   static async open(vfs: Vfs, path: string, identity: SlotIdentity): Promise<SlotFile> {
     const file = await openOrCreate(vfs, path);
+    const memory = takeScratch();
     try {
-      const content = await readContent(file);
+      const content = await readContent(file, memory);
       if (content.length < SLOT_FILE_BYTES) {
         // A slot ends in zeros: one that was cut off there would be valid again if it were only filled up.
         const inPage = content.length % SLOT_DISTANCE;
@@ -108,6 +123,8 @@ export class SlotFile {
     } catch (error) {
       await file.close();
       throw error;
+    } finally {
+      giveScratch(memory);
     }
   }
 
@@ -129,8 +146,13 @@ export class SlotFile {
 
   /** False where somebody else has written a slot since: this file has only one writer at a time. */
   async isOwn(): Promise<boolean> {
-    const newest = newestSlot(await readContent(this.#file), this.#identity);
-    return newest === undefined || newest.slot.generation <= this.#generation;
+    const memory = takeScratch();
+    try {
+      const newest = newestSlot(await readContent(this.#file, memory), this.#identity);
+      return newest === undefined || newest.slot.generation <= this.#generation;
+    } finally {
+      giveScratch(memory);
+    }
   }
 
   sync(): MaybePromise<void> {

@@ -102,6 +102,7 @@ export function poolBytesInUse(): number {
 /** The first run of `count` free units, or -1. */
 function findFree(count: number): number {
   let start = units.indexOf(0);
+  if (count === 1) return start;
   while (start !== -1 && start + count <= units.length) {
     const taken = units.indexOf(1, start);
     if (taken === -1 || taken - start >= count) return start;

@@ -270,7 +270,7 @@ export function readHeaders(
   const headers: [string, Uint8Array | null][] = [];
   for (let i = 0; i < count; i++) {
     const nameBytes = reader.varint();
-    const name = utf8.decode(bytes.slice(reader.position, reader.position + nameBytes));
+    const name = readName(bytes, reader.position, nameBytes);
     reader.position += nameBytes;
     const valueBytes = reader.varint();
     headers.push([name, valueBytes < 0 ? null : bytes.subarray(reader.position, reader.position + valueBytes)]);
@@ -279,5 +279,16 @@ export function readHeaders(
   return headers;
 }
 
+/** Mostly a few plain letters, for which the decoder's fixed cost, and that of the copy it takes, would be most of the work. */
+function readName(bytes: Uint8Array, start: number, length: number): string {
+  if (length <= SHORT_NAME_BYTES) {
+    let name = "";
+    for (let i = 0; i < length && bytes[start + i] < 0x80; i++) name += String.fromCharCode(bytes[start + i]);
+    if (name.length === length) return name;
+  }
+  return utf8.decode(bytes.slice(start, start + length));
+}
+
+const SHORT_NAME_BYTES = 16;
 /** A leading byte order mark is part of a name: without this option it would be dropped. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

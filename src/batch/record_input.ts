@@ -38,13 +38,16 @@ const EMPTY = new Uint8Array(0);
 /** Text up to this length is tried as ASCII in a loop: `encodeInto` has a fixed cost of about 50 ns. */
 const SHORT_TEXT = 48;
 
+/** Keys and headers are short: a log of a thousand shards has thousands of these. */
+const FEWEST_BYTES = 64;
+
 /** A growing scratch area for one encoded piece. */
 class Scratch {
   bytes: Uint8Array = EMPTY;
 
   reserve(size: number): Uint8Array {
     if (this.bytes.length < size) {
-      const larger = new Uint8Array(Math.max(size, this.bytes.length * 2, 4096));
+      const larger = new Uint8Array(Math.max(size, this.bytes.length * 2, FEWEST_BYTES));
       larger.set(this.bytes);
       this.bytes = larger;
     }

@@ -5,13 +5,13 @@
  */
 import type { End } from "../anchor/end.ts";
 import { readHeader } from "../batch/format.ts";
+import { giveScratch, takeScratch } from "../scratch.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import { type IndexIdentity, isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "./rows.ts";
 import { SegmentIndex } from "./segment_index.ts";
 
+/** Behind a first short read: most often few rows are wanted, those of a small segment, or what came since the last look. */
 const READ_BYTES: number = 256 * 1024;
-/** Most often few rows are wanted: those of a small segment, or what came since the last look. */
-const FIRST_READ_BYTES: number = 8 * 1024;
 /** Largest row there may be: its length has 16 bits. */
 const MAX_ROW_BYTES: number = 65_536;
 
@@ -61,16 +61,19 @@ export class LoadedIndex {
       this.broken = true;
       return;
     }
+    const first = takeScratch();
     try {
-      let size = FIRST_READ_BYTES;
+      let size = first.length;
       while (!this.broken && this.position < position) {
-        const buffer = new Uint8Array(size);
+        const buffer = size === first.length ? first : new Uint8Array(size);
         const read = await file.read(buffer, this.rowPosition);
         const taken = this.#takeRows(buffer.subarray(0, read), position);
         if (taken === 0 && (read < size || size >= MAX_ROW_BYTES)) this.broken = true;
-        size = READ_BYTES;
+        // Where the file ended, the next read shows no more than what has come since: mostly nothing.
+        size = read < size ? first.length : READ_BYTES;
       }
     } finally {
+      giveScratch(first);
       await file.close();
     }
   }

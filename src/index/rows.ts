@@ -5,7 +5,7 @@
  */
 import { continueCrc32c, crc32c } from "../batch/crc32c.ts";
 import { type BatchHeader, HEADER_BYTES, headerDigest, readHeader } from "../batch/format.ts";
-import { equalBytes, readI64, readU16, readU32, writeI32, writeI64, writeU16 } from "../bytes.ts";
+import { copyFew, holdsAt, readI64, readU16, readU32, writeI32, writeI64, writeU16 } from "../bytes.ts";
 
 export const ROW_FILE_HEADER = 1;
 export const ROW_BATCH = 2;
@@ -78,8 +78,8 @@ export function writeFileHeaderRow(into: Uint8Array, at: number, identity: Index
 /** True where a valid file header of this identity stands at `at`. */
 export function isFileHeaderRow(bytes: Uint8Array, at: number, identity: IndexIdentity): boolean {
   return rowLength(bytes, at) === ROW_BYTES && bytes[at + 2] === ROW_FILE_HEADER &&
-    equalBytes(bytes.subarray(at + 8, at + 16), MAGIC) &&
-    equalBytes(bytes.subarray(at + 16, at + 32), identity.logId) && readU32(bytes, at + 32) === identity.shard &&
+    holdsAt(bytes, at + 8, MAGIC) && holdsAt(bytes, at + 16, identity.logId) &&
+    readU32(bytes, at + 32) === identity.shard &&
     readU32(bytes, at + 36) === VERSION && readI64(bytes, at + 40) === identity.base;
 }
 
@@ -106,9 +106,9 @@ export function writeBatchRow(
   writeI32(into, at + 28, headerDigest(batch, batchAt));
   writeI64(into, at + 32, maximum);
   // Producer id, epoch, attributes and sequence are copied as the bytes they are: -1 and all.
-  into.set(batch.subarray(batchAt + 43, batchAt + 53), at + 40);
-  into.set(batch.subarray(batchAt + 21, batchAt + 23), at + 50);
-  into.set(batch.subarray(batchAt + 53, batchAt + 57), at + 52);
+  copyFew(batch, batchAt + 43, into, at + 40, 10);
+  copyFew(batch, batchAt + 21, into, at + 50, 2);
+  copyFew(batch, batchAt + 53, into, at + 52, 4);
   writeI32(into, at + 56, header.count);
   endRow(into, at);
   return maximum;

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
-import { bothSlots, newestSlot, readSlotFile, type Slot } from "../anchor/slot_file.ts";
+import { bothSlots, newerOf, readSlotFile, type Slot } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { TRIMS_NAME } from "../anchor/trims_file.ts";
 import { firstKept } from "../segment/log_start.ts";
@@ -63,7 +63,9 @@ export async function takeInventory(
   sizes: "all" | "recent" = "all",
 ): Promise<Inventory> {
   const stateSlots = await readSmall(vfs, `${directory}/${STATE_NAME}`) ?? new Uint8Array(0);
-  const stateSlot = newestSlot(stateSlots, stateIdentity(logId, shard))?.slot;
+  const identity = stateIdentity(logId, shard);
+  const slots = bothSlots(stateSlots, identity);
+  const stateSlot = newerOf(slots)?.slot;
   const state = stateSlot && readState(stateSlot);
   const anchorSlot = await readSlotFile(vfs, `${directory}/${ANCHOR_NAME}`, anchorIdentity(logId, shard));
   const anchor = anchorSlot && readAnchor(anchorSlot);
@@ -93,8 +95,8 @@ export async function takeInventory(
     dropped,
     state,
     anchor,
-    isStartDurable: isStartDurable(bothSlots(stateSlots, stateIdentity(logId, shard)), state?.logStart ?? 0),
-    isStateSuspect: state !== undefined && slotFileFault(stateSlots, stateIdentity(logId, shard)) !== undefined,
+    isStartDurable: isStartDurable(slots, state?.logStart ?? 0),
+    isStateSuspect: state !== undefined && slotFileFault(stateSlots, identity, slots) !== undefined,
     hasTrims: entries.some((entry) => entry.name === TRIMS_NAME),
     isRepairing: entries.some((entry) => entry.name === INTENT_NAME),
     hasSnapshots: snapshotBases(entries, true).length > 0,

@@ -5,7 +5,15 @@
  */
 import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds } from "../anchor/anchor.ts";
 import type { End } from "../anchor/end.ts";
-import { newestSlot, readSlot, SLOT_BYTES, SLOT_FILE_BYTES, SlotFile, type SlotIdentity } from "../anchor/slot_file.ts";
+import {
+  bothSlots,
+  newerOf,
+  type Slot,
+  SLOT_BYTES,
+  SLOT_FILE_BYTES,
+  SlotFile,
+  type SlotIdentity,
+} from "../anchor/slot_file.ts";
 import { fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { isMissing } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
@@ -38,14 +46,23 @@ export async function readSmall(vfs: Vfs, path: string): Promise<Uint8Array | un
   }
 }
 
-/** What is wrong with the bytes of a slot file; `undefined` where nothing is. A slot that was never written is zeros. */
-export function slotFileFault(content: Uint8Array, identity: SlotIdentity): string | undefined {
-  const newest = newestSlot(content, identity);
+/**
+ * What is wrong with the bytes of a slot file; `undefined` where nothing is. A slot that was never written is zeros.
+ *
+ * @param slots Those of the bytes, where they were read already.
+ */
+export function slotFileFault(
+  content: Uint8Array,
+  identity: SlotIdentity,
+  slots: readonly (Slot | undefined)[] = bothSlots(content, identity),
+): string | undefined {
+  const newest = newerOf(slots);
   if (newest === undefined) return isZero(content) ? undefined : "neither of its two slots is valid";
-  for (const [number, at] of [[1, 0], [2, SLOT_DISTANCE]]) {
-    const slot = content.subarray(at, at + SLOT_BYTES);
-    if (isZero(slot) ? newest.slot.generation > 1 : readSlot(slot, identity) === undefined) {
-      return `slot ${number} of 2 is damaged, the other one counts`;
+  for (let number = 0; number < 2; number++) {
+    const at = number * SLOT_DISTANCE;
+    const isEmpty = slots[number] === undefined && isZero(content.subarray(at, at + SLOT_BYTES));
+    if (isEmpty ? newest.slot.generation > 1 : slots[number] === undefined) {
+      return `slot ${number + 1} of 2 is damaged, the other one counts`;
     }
     if (!isZero(content.subarray(at + SLOT_BYTES, at + SLOT_DISTANCE))) return "there are bytes behind its slots";
   }

@@ -6,11 +6,7 @@
 import type { DirectoryEntry } from "../vfs.ts";
 
 const DIGITS = 20;
-const LOG_NAME = /^(\d{20})\.log$/;
-const INDEX_NAME = /^(\d{20})\.idx$/;
 const USER_TABLE_NAME = /^users-(\d{20})-(\d{20})\.idx(\.tmp)?$/;
-const SNAPSHOT_NAME = /^(\d{20})\.snapshot$/;
-const UNFINISHED_SNAPSHOT_NAME = /^(\d{20})\.snapshot\.new$/;
 
 /** Name of the `.log` of the segment that starts at `base`. */
 export function segmentName(base: number): string {
@@ -39,6 +35,7 @@ export function quarantinePath(directory: string, base: number, position: number
 
 /** The offsets that a table of the user index covers, `next` exclusive, by its name; `undefined` where it is none of one. */
 export function parseUserTable(name: string): { first: number; next: number; isDraft: boolean } | undefined {
+  if (!name.startsWith("users-")) return undefined;
   const match = USER_TABLE_NAME.exec(name);
   if (match === null) return undefined;
   const first = Number(match[1]);
@@ -54,28 +51,39 @@ export function userTableName(first: number, next: number): string {
 
 /** Base offsets of the segments among the entries, in order. Everything else is somebody else's and left alone. */
 export function segmentBases(entries: readonly DirectoryEntry[]): number[] {
-  return basesOf(entries, LOG_NAME);
+  return basesOf(entries, ".log");
 }
 
 /** Base offsets of the `.idx` files among the entries, in order. */
 export function indexBases(entries: readonly DirectoryEntry[]): number[] {
-  return basesOf(entries, INDEX_NAME);
+  return basesOf(entries, ".idx");
 }
 
 /** Offsets of the snapshots among the entries, in order, without repetition; with those never finished where that is asked for. */
 export function snapshotBases(entries: readonly DirectoryEntry[], unfinished: boolean): number[] {
-  const bases = basesOf(entries, SNAPSHOT_NAME);
-  if (unfinished) bases.push(...basesOf(entries, UNFINISHED_SNAPSHOT_NAME));
+  const bases = basesOf(entries, ".snapshot");
+  if (unfinished) bases.push(...basesOf(entries, ".snapshot.new"));
+  if (bases.length < 2) return bases;
   return [...new Set(bases)].sort((a, b) => a - b);
 }
 
-function basesOf(entries: readonly DirectoryEntry[], name: RegExp): number[] {
+function basesOf(entries: readonly DirectoryEntry[], ending: string): number[] {
   const bases: number[] = [];
   for (const entry of entries) {
-    const digits = entry.kind === "file" ? name.exec(entry.name)?.[1] : undefined;
-    if (digits === undefined) continue;
-    const base = Number(digits);
-    if (Number.isSafeInteger(base)) bases.push(base);
+    const base = entry.kind === "file" ? baseIn(entry.name, ending) : -1;
+    if (base >= 0) bases.push(base);
   }
   return bases.sort((a, b) => a - b);
+}
+
+/** The offset that a name of twenty digits and `ending` begins with; -1 where it is no such name, or no offset. */
+function baseIn(name: string, ending: string): number {
+  if (name.length !== DIGITS + ending.length || !name.endsWith(ending)) return -1;
+  let base = 0;
+  for (let i = 0; i < DIGITS; i++) {
+    const digit = name.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    base = base * 10 + digit;
+  }
+  return Number.isSafeInteger(base) ? base : -1;
 }

@@ -42,9 +42,12 @@ export interface Latency {
   readonly buckets: readonly LatencyBucket[];
 }
 
+const NOTHING_COUNTED = new Float64Array(BOUNDS.length + 1);
+
 /** Counts durations. */
 export class Histogram {
-  readonly #counts: Float64Array = new Float64Array(BOUNDS.length + 1);
+  /** Its own from the first one on: much is opened that never counts anything. */
+  #counts: Float64Array = NOTHING_COUNTED;
   #count = 0;
   #sumMs = 0;
   #maxMs = 0;
@@ -52,6 +55,7 @@ export class Histogram {
   /** Counts one. A clock that went back counts as 0. */
   record(ms: number): void {
     const value = ms > 0 ? ms : 0;
+    if (this.#count === 0) this.#counts = new Float64Array(BOUNDS.length + 1);
     this.#counts[bucketOf(value / 1000)]++;
     this.#count++;
     this.#sumMs += value;
@@ -60,6 +64,8 @@ export class Histogram {
 
   /** Adds what another one has counted. */
   add(other: Histogram): void {
+    if (other.#count === 0) return;
+    if (this.#count === 0) this.#counts = new Float64Array(BOUNDS.length + 1);
     for (let i = 0; i < this.#counts.length; i++) this.#counts[i] += other.#counts[i];
     this.#count += other.#count;
     this.#sumMs += other.#sumMs;

@@ -26,7 +26,7 @@ export class PostingSorter {
   #right = 0;
   /** Stretches in front of it are sorted. */
   #sorted = 0;
-  readonly #ends = new Uint32Array(1 << MAX_STRETCH_BITS);
+  #ends = new Uint32Array(0);
 
   /** Takes a chain, and divides it into stretches. */
   load(postings: Postings, partition: number): void {
@@ -42,8 +42,9 @@ export class PostingSorter {
     this.#left = left;
     this.#right = right;
     const { data } = this;
+    if (this.#ends.length < 1 << bits) this.#ends = new Uint32Array(1 << bits);
+    else this.#ends.fill(0, 0, 1 << bits);
     const ends = this.#ends;
-    ends.fill(0, 0, 1 << bits);
     postings.blocks(partition, (block, from, to) => {
       for (let at = from; at < to; at += WORDS) ends[block[at] << left >>> right] += WORDS;
     });
