@@ -14,7 +14,7 @@ let slab: Uint8Array = NOTHING;
 let slabUsed = 0;
 
 /** Zeros that nobody else holds. */
-function cut(length: number): Uint8Array {
+export function cut(length: number): Uint8Array {
   if (length > MAX_CUT_BYTES) return new Uint8Array(length);
   if (slabUsed + length > SLAB_BYTES || slab === NOTHING) {
     slab = new Uint8Array(SLAB_BYTES);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Bytes } from "./bytes.ts";
+import { Bytes, copyOf, cut } from "./bytes.ts";
 import type { FileNode } from "./file_node.ts";
 import type { CrashChoice, PowerLoss } from "./crash_model.ts";
 import { CHOICES, DEFAULT_WEIGHTS, noChoices } from "./crash_model.ts";
@@ -12,6 +12,9 @@ import type { SeededRandom } from "./random.ts";
 /** A disk writes a sector of this size whole or not at all, by assumption. */
 const SECTOR_BYTES = 512;
 const BLOCK_BYTES = 4096;
+
+/** The page cache of whichever file is settled: one after the other, and nothing of it is kept. */
+let pages = new Uint8Array(0);
 
 /** The blocks of one file on the disk while its unsynced changes reach them, or do not. */
 export class Platter {
@@ -33,9 +36,11 @@ export class Platter {
     let end = file.disk.size;
     for (const change of file.unsynced) end = Math.max(end, change.position + change.bytes.length);
     const capacity = Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
-    this.disk = new Uint8Array(capacity);
+    this.disk = cut(capacity);
     this.disk.set(file.disk.view());
-    this.cache = this.disk.slice();
+    if (pages.length < capacity) pages = new Uint8Array(2 * capacity);
+    this.cache = pages.subarray(0, capacity);
+    this.cache.set(this.disk);
     // The page cache shows zeros behind the size; the disk keeps what stands there until somebody writes it.
     if (file.behind !== null && file.behind.position === file.disk.size) {
       this.disk.set(file.behind.bytes.subarray(0, capacity - file.behind.position), file.behind.position);
@@ -69,7 +74,7 @@ export class Platter {
       sizes.push(Math.max(size, position + bytes.length));
     }
     const size = this.chooseSize(sizes, choices, tornEnd);
-    const behind = isBlank(this.disk, size) ? null : { position: size, bytes: this.disk.slice(size) };
+    const behind = isBlank(this.disk, size) ? null : { position: size, bytes: copyOf(this.disk.subarray(size)) };
     this.file.replace(Bytes.take(this.disk, size), behind);
   }
 

@@ -22,7 +22,6 @@ export class Scheduler {
   private readonly eagerness: number;
   private turn = 0;
   private running = false;
-  private readonly onTurn = (): void => this.tick();
 
   constructor(random: SeededRandom, auto: boolean, complete: (operation: Operation) => unknown) {
     this.random = random;
@@ -39,10 +38,7 @@ export class Scheduler {
       operation.resolve = resolve;
       operation.reject = reject;
     });
-    if (this.auto && !this.running) {
-      this.running = true;
-      this.next();
-    }
+    if (this.auto && !this.running) void this.turns();
     return answer;
   }
 
@@ -80,19 +76,18 @@ export class Scheduler {
     return inFlight;
   }
 
-  private next(): void {
-    NEXT_TURN.then(this.onTurn);
-  }
-
   /** A turn takes one microtask, so a caller that awaits makes progress between two completions. */
-  private tick(): void {
-    this.turn++;
-    if (this.inFlight.length > 0 && this.random.chance(this.eagerness)) {
-      const due = this.due();
-      if (due.length > 0) this.finish(this.random.pick(due));
-    }
-    if (this.inFlight.length > 0) this.next();
-    else this.running = false;
+  private async turns(): Promise<void> {
+    this.running = true;
+    do {
+      await NEXT_TURN;
+      this.turn++;
+      if (this.inFlight.length > 0 && this.random.chance(this.eagerness)) {
+        const due = this.due();
+        if (due.length > 0) this.finish(this.random.pick(due));
+      }
+    } while (this.inFlight.length > 0);
+    this.running = false;
   }
 
   private finish(operation: Operation): void {

@@ -162,9 +162,7 @@ export class Tree {
   links(path: string): number {
     const node = this.lookup(path, "look at");
     if (node === undefined) throw failure("NOT_FOUND", "look at", path, "there is no such file");
-    let names = 0;
-    this.walk((_path, file) => names += file === node ? 1 : 0);
-    return names;
+    return countNames(this.root, node);
   }
 
   /** Makes durable the entry changes of `directory` before `mark`, the value of `changes` when the sync began. */
@@ -258,6 +256,15 @@ export class Tree {
     }
     this.unsynced = left;
   }
+}
+
+function countNames(directory: DirectoryNode, wanted: TreeNode): number {
+  let names = 0;
+  for (const node of directory.entries.values()) {
+    if (node === wanted) names++;
+    else if (node.kind === "directory") names += countNames(node, wanted);
+  }
+  return names;
 }
 
 function concerns(change: EntryChange, directory: DirectoryNode): boolean {
