@@ -182,6 +182,8 @@ const HONEST_ONLY: readonly string[] = [
   "follow",
   "openBeside",
 ];
+/** What each is counted by. */
+const OPERATION_ROWS: ReadonlyMap<string, string> = new Map(OPERATIONS.map(([, name]) => [name, `operation: ${name}`]));
 const WEIGHT = OPERATIONS.reduce((sum, [weight]) => sum + weight, 0);
 
 /** Does one operation. */
@@ -202,7 +204,7 @@ export async function operateAndCrash(sim: Simulation): Promise<void> {
 async function run(sim: Simulation, [, name, operation]: (typeof OPERATIONS)[number]): Promise<void> {
   sim.enter(name);
   sim.operations++;
-  sim.tally.add(`operation: ${name}`);
+  sim.tally.add(OPERATION_ROWS.get(name)!);
   sim.trace?.(`${sim.operations} ${name}`);
   if (!sim.isDishonest || !HONEST_ONLY.includes(name)) await operation(sim);
   if (sim.random.chance(0.5)) await sim.yield(sim.random.below(20));

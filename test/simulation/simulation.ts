@@ -1,5 +1,5 @@
 /** One schedule under way: the machine, the log on it, and what is known of it. */
-import { clearImmediate, setImmediate } from "node:timers";
+import { setImmediate } from "node:timers";
 import {
   type CrashKind,
   type FaultKind,
@@ -34,6 +34,9 @@ export type Settled<T> = { readonly value: T } | { readonly error: unknown };
 
 /** No single call needs so many file operations. */
 const MAX_OPERATIONS = 100_000;
+
+/** What waits for it goes on one microtask later. */
+const NEXT_TURN: Promise<void> = Promise.resolve();
 
 /** What can strike, as counted. */
 export const FAULT_KINDS: readonly FaultKind[] = [
@@ -101,6 +104,14 @@ export class Simulation {
   #crashAt = Infinity;
   #machines = 0;
   #faults: Record<FaultKind, number> = noFaults();
+  /** Whoever waits goes on. */
+  #wake: () => void = () => {};
+  /** One for all who wait before it comes: hardly any of them has to wait so long. */
+  #isTurnAwaited = false;
+  readonly #onTurn = (): void => {
+    this.#isTurnAwaited = false;
+    this.#wake();
+  };
   /** What is under way: crashes and faults are counted by it. */
   phase = "creation";
 
@@ -198,11 +209,9 @@ export class Simulation {
     for (;;) {
       // Everything in the simulation runs in microtasks: at the next turn of the event loop, whoever still waits, waits for time.
       await new Promise<void>((resolve) => {
-        const rest = setImmediate(resolve);
-        wake = () => {
-          clearImmediate(rest);
-          resolve();
-        };
+        wake = this.#wake = resolve;
+        if (!this.#isTurnAwaited) setImmediate(this.#onTurn);
+        this.#isTurnAwaited = true;
       });
       if (this.vfs.operations >= limit) throw new Violation(`a call never ends (${this.phase})`);
       if (settled !== undefined) return settled;
@@ -301,7 +310,7 @@ export class Simulation {
 
   /** Gives way for some microtasks, so that what is under way gets somewhere. */
   async yield(turns: number): Promise<void> {
-    for (let i = 0; i < turns; i++) await undefined;
+    for (let i = 0; i < turns; i++) await NEXT_TURN;
   }
 
   /** What the shards say of themselves goes into the models. */

@@ -17,6 +17,7 @@ export class Tally {
   /** Adds every number of a nested record, named by its path. */
   addAll(group: string, numbers: object): void {
     for (const [name, value] of Object.entries(numbers)) {
+      if (value === 0) continue;
       if (typeof value === "number") this.add(`${group}: ${name}`, value);
       else this.addAll(`${group} ${name}`, value as object);
     }
