@@ -39,6 +39,8 @@ export class Bytes {
   /** Size in bytes. */
   size: number;
   private owned: boolean;
+  /** What lies before it was handed out as it is: it changes in another piece of memory only. */
+  private frozen = 0;
 
   private constructor(array: Uint8Array, size: number, owned: boolean) {
     this.array = array;
@@ -67,6 +69,12 @@ export class Bytes {
     return this.array.subarray(0, this.size);
   }
 
+  /** The content, which never changes any more. Nothing is copied before what is in it now is written over. */
+  freeze(): Uint8Array {
+    this.frozen = Math.max(this.frozen, this.size);
+    return this.view();
+  }
+
   /** A copy of the content. */
   copy(): Uint8Array {
     const copy = new Uint8Array(this.size);
@@ -83,24 +91,26 @@ export class Bytes {
 
   write(from: Uint8Array, position: number): void {
     const end = position + from.length;
-    this.reserve(end);
+    this.reserve(end, position);
     this.array.set(from, position);
     if (end > this.size) this.size = end;
   }
 
   resize(size: number): void {
-    this.reserve(size);
+    this.reserve(size, size);
     if (size < this.size) this.array.fill(0, size, this.size);
     this.size = size;
   }
 
-  private reserve(bytes: number): void {
+  /** Makes room for so many bytes, of which those from `changed` on may be written. */
+  private reserve(bytes: number, changed: number): void {
     const capacity = this.array.length;
-    if (this.owned && bytes <= capacity) return;
+    if (this.owned && bytes <= capacity && changed >= this.frozen) return;
     const wanted = bytes <= capacity ? capacity : Math.max(bytes, capacity * 2, SMALLEST_CAPACITY_BYTES);
     const array = cut(wanted);
     if (this.size > 0) array.set(this.size === capacity ? this.array : this.view());
     this.array = array;
     this.owned = true;
+    this.frozen = 0;
   }
 }

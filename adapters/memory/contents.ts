@@ -6,6 +6,7 @@
 import { Bytes } from "./bytes.ts";
 import { FileNode } from "./file_node.ts";
 import { failure, type Tree } from "./tree.ts";
+import { namesIn } from "./tree_nodes.ts";
 
 /** A copy of what a file holds. */
 export function readWhole(tree: Tree, path: string): Uint8Array {
@@ -23,9 +24,9 @@ export function readDirectory(
   const files = new Map<string, Uint8Array>();
   const directory = tree.lookup(path, "read");
   if (directory?.kind !== "directory") return files;
-  for (const name of [...directory.entries.keys()].sort()) {
+  for (const name of namesIn(directory)) {
     const node = directory.entries.get(name)!;
-    if (node.kind === "file" && isWanted(name)) files.set(name, node.cache.share().view());
+    if (node.kind === "file" && isWanted(name)) files.set(name, node.cache.freeze());
   }
   return files;
 }

@@ -34,6 +34,11 @@ export class MemoryFile implements VfsFile {
     if (!isPosition(position)) assertPosition(position, `read ${this.path}`);
     this.check("read", into, position, into.length);
     if (this.machine.passes()) return this.node.cache.read(into, position);
+    return this.beginRead(into, position);
+  }
+
+  // Apart: a function with closures makes room for what they see whenever it is called, also where it makes none.
+  private beginRead(into: Uint8Array, position: number): MaybePromise<number> {
     const operation = this.operation("read", () => this.node.cache.read(into, position));
     operation.into = into;
     operation.position = position;
@@ -47,6 +52,10 @@ export class MemoryFile implements VfsFile {
     // Whatever array the caller uses, this one is plain memory that nobody else holds.
     const bytes = copyOf(from);
     if (this.machine.passes()) return this.machine.write(this.path, this.node, bytes, bytes.length, position);
+    return this.beginWrite(from, bytes, position);
+  }
+
+  private beginWrite(from: Uint8Array, bytes: Uint8Array, position: number): MaybePromise<void> {
     const operation = this.operation("write", () => this.machine.land(operation, operation.length));
     operation.bytes = bytes;
     operation.from = from;
@@ -81,6 +90,10 @@ export class MemoryFile implements VfsFile {
     this.check("sync", null, 0, 0);
     const mark = this.node.changes;
     if (this.machine.passes()) return this.node.sync(mark);
+    return this.beginSync(mark);
+  }
+
+  private beginSync(mark: number): MaybePromise<void> {
     const operation = this.operation("sync", () => this.node.sync(mark));
     const lose = () => this.node.loseUnsynced(mark);
     operation.lose = lose;

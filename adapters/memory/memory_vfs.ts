@@ -56,7 +56,7 @@ export class MemoryVfs extends MemoryNames implements Vfs {
     const { machine } = this;
     const direct = options?.direct ?? false;
     if (machine.passes()) return openFile(machine, path, mode, direct);
-    return machine.run(new Operation("open", path, () => openFile(machine, path, mode, direct)));
+    return beginOpen(machine, path, mode, direct);
   }
 
   /** See {@linkcode Vfs.lock}. */
@@ -250,6 +250,11 @@ export class MemoryVfs extends MemoryNames implements Vfs {
   history(path: string): readonly Uint8Array[] {
     return this.machine.witness.histories.get(path) ?? [];
   }
+}
+
+/** Apart: a function with closures makes room for what they see whenever it is called, also where it makes none. */
+function beginOpen(machine: Machine, path: string, mode: OpenMode, direct: boolean): MaybePromise<VfsFile> {
+  return machine.run(new Operation("open", path, () => openFile(machine, path, mode, direct)));
 }
 
 function freeLock(lock: unknown): void {

@@ -6,7 +6,7 @@
 import type { DirectoryEntry, VfsErrorCode } from "../../src/vfs.ts";
 import { VfsError } from "../../src/vfs.ts";
 import type { FileNode } from "./file_node.ts";
-import { DirectoryNode, type TreeNode } from "./tree_nodes.ts";
+import { DirectoryNode, namesIn, type TreeNode } from "./tree_nodes.ts";
 
 interface EntryPlace {
   readonly directory: DirectoryNode;
@@ -92,9 +92,8 @@ export class Tree {
 
   /** The entries of a directory, sorted by name. */
   list(path: string): DirectoryEntry[] {
-    const list: DirectoryEntry[] = [];
-    for (const [name, { kind }] of this.directory(path, "list").entries) list.push({ name, kind });
-    return list.sort((a, b) => a.name < b.name ? -1 : 1);
+    const directory = this.directory(path, "list");
+    return namesIn(directory).map((name) => ({ name, kind: directory.entries.get(name)!.kind }));
   }
 
   /** When the file's content last changed. */
@@ -210,7 +209,7 @@ export class Tree {
 
   /** Calls `visit` for each file that is seen, in the order of paths. */
   walk(visit: (path: string, node: FileNode) => void, directory: DirectoryNode = this.root, prefix = ""): void {
-    for (const name of [...directory.entries.keys()].sort()) {
+    for (const name of namesIn(directory)) {
       const node = directory.entries.get(name)!;
       if (node.kind === "file") visit(prefix + name, node);
       else if (node.kind === "directory") this.walk(visit, node, `${prefix}${name}/`);

@@ -73,7 +73,7 @@ function basesOf(entries: readonly DirectoryEntry[], ending: string): number[] {
     const base = entry.kind === "file" ? baseIn(entry.name, ending) : -1;
     if (base >= 0) bases.push(base);
   }
-  return bases.sort((a, b) => a - b);
+  return bases.length < 2 ? bases : bases.sort((a, b) => a - b);
 }
 
 /** The offset that a name of twenty digits and `ending` begins with; -1 where it is no such name, or no offset. */

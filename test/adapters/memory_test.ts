@@ -243,3 +243,36 @@ describe("seeded random", () => {
     assert.ok(!random.chance(0) && random.chance(1));
   });
 });
+
+describe("what a directory was seen to hold", () => {
+  it("stays as it was, whatever becomes of its files", async () => {
+    const [vfs, file] = await machineWith(filled(4, 1));
+    await file.write(filled(4, 2), 4);
+    const read = (): number[] => [...vfs.readDirectory("d").get("f")!];
+    const seen: [Uint8Array, number[]][] = [];
+    const look = (): void => void seen.push([vfs.readDirectory("d").get("f")!, read()]);
+    const changes = [
+      () => file.write(filled(3, 3), 8),
+      () => file.write(filled(3, 4), 6),
+      () => file.truncate(7),
+      () => file.write(filled(1000, 5), 7),
+      () => file.truncate(20),
+      () => file.truncate(30),
+      () => file.write(filled(1, 6), 0),
+    ];
+    for (const change of changes) {
+      look();
+      await change();
+    }
+    look();
+    for (const [bytes, held] of seen) assert.deepEqual([...bytes], held);
+    assert.deepEqual(read(), [6, 1, 1, 1, 2, 2, 4, ...filled(13, 5), ...filled(10, 0)]);
+    assert.equal(new Set(seen.map(([, held]) => held.join())).size, seen.length);
+    // A clone shares memory with the machine that it was taken of.
+    const twin = vfs.snapshot().boot();
+    await file.write(filled(1, 7), 30);
+    const other = await twin.open("d/f", "write");
+    await other.write(filled(1, 8), 30);
+    assert.deepEqual([read()[30], [...twin.readWhole("d/f")][30]], [7, 8]);
+  });
+});
