@@ -8,7 +8,7 @@
  * share one with others of their directory, with a time limit for each process; with `--apart` none is shared. The last line
  * is `N passed, N failed, N skipped`, over all runtimes.
  *
- * `--jobs` is one more than there are cores where nobody says otherwise: many files wait for a disk, a timer or a child.
+ * `--jobs` is two more than there are cores where nobody says otherwise: many files wait for a disk, a timer or a child.
  *
  * `--bail` starts no further file after the first that failed. `--times` keeps how long each file took: with the times of
  * an earlier run the quickest files come first, and what takes far longer than it did counts as hanging.
@@ -57,7 +57,7 @@ function readSettings(): Settings {
     allowPositionals: true,
     options: {
       runtime: { type: "string", multiple: true, default: [RUNTIME_NAMES.join(",")] },
-      jobs: { type: "string", default: String(availableParallelism() + 1) },
+      jobs: { type: "string", default: String(availableParallelism() + 2) },
       "time-limit": { type: "string", default: "300" },
       verbose: { type: "boolean", default: false },
       apart: { type: "boolean", default: false },
@@ -214,7 +214,11 @@ async function main(): Promise<number> {
   const usesStandardLibrary = settings.runtimes.includes("deno") && files.some(isDenoOnly);
   const importMap = usesStandardLibrary ? standardLibraryMap(root) : undefined;
   let runtimes = installedRuntimes(root, importMap).filter(({ name }) => settings.runtimes.includes(name));
-  const units = inOrder(settings.apart ? apart(files) : together(files), settings, readTimes(settings.timesFile));
+  const units = inOrder(
+    settings.apart ? apart(files) : together(files, (settings.environment.KAFKA ?? process.env.KAFKA) === "full"),
+    settings,
+    readTimes(settings.timesFile),
+  );
   const jobs = units.flatMap((unit) =>
     runtimes.filter(({ name }) => name === "deno" || !unit.files.some(isDenoOnly)).map((
       runtime,

@@ -41,9 +41,12 @@ const SHARING = new Set([
   "testing",
   "typed",
   "users",
+  "wishes",
 ]);
+/** With a broker for each it takes long; without, it is a few short tests. */
+const KAFKA = "kafka";
 /** Most files of a unit: the cores have to come out even, and what fails has to be found. */
-const MOST = 8;
+const MOST = 11;
 
 /** Every `*_test.ts` below `test/` whose path has one of `filters` in it; all where there is none. */
 export function listTests(root: string, filters: readonly string[]): string[] {
@@ -59,11 +62,16 @@ export function apart(files: readonly string[]): Unit[] {
   return files.map((file) => ({ name: file, files: [file] }));
 }
 
-/** Files of one directory together, as many as may share a process. */
-export function together(files: readonly string[]): Unit[] {
+/**
+ * Files of one directory together, as many as may share a process.
+ *
+ * @param withBrokers Whether tests start brokers of Kafka's.
+ */
+export function together(files: readonly string[], withBrokers: boolean): Unit[] {
   const units: Unit[] = [];
   for (const [directory, own] of Map.groupBy(files, (file) => file.slice(0, file.lastIndexOf("/")))) {
-    if (!SHARING.has(directory.split("/")[1])) {
+    const name = directory.split("/")[1];
+    if (!SHARING.has(name) && (name !== KAFKA || withBrokers)) {
       units.push(...apart(own));
       continue;
     }
@@ -71,8 +79,8 @@ export function together(files: readonly string[]): Unit[] {
     for (let part = 0; part < count; part++) {
       // Neighbours in the alphabet are often alike, and alike slow: each part gets some of them.
       const files = own.filter((_, i) => i % count === part);
-      const name = `${directory}/${count === 1 ? "" : ` part ${part + 1}`} (${files.length} files)`;
-      units.push(files.length === 1 ? apart(files)[0] : { name, files });
+      const title = `${directory}/${count === 1 ? "" : ` part ${part + 1}`} (${files.length} files)`;
+      units.push(files.length === 1 ? apart(files)[0] : { name: title, files });
     }
   }
   return units;

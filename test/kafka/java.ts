@@ -17,17 +17,13 @@ const GUARD = 'exec 5<&0; "$@" <&3 3<&- 4>&- 5<&- & p=$!; exec 3<&-; echo "$p" >
   '(cat <&5 >/dev/null 2>&1; kill -9 "$p" 2>/dev/null) >/dev/null 2>&1 & exec 5<&- </dev/null; wait "$p"';
 
 /**
- * Why no real Kafka is run here. `KAFKA_TOOLS=required`: a machine that cannot fails instead. A broker takes seconds and a core: by hand
- * only the tests run that are `brief`, and on Node; `KAFKA=full` runs all of them, on every runtime, and `KAFKA=none` none.
+ * Why no real Kafka is run here. A broker takes seconds and a core, so it runs where `KAFKA=full` asks for it. `KAFKA_TOOLS=required`:
+ * a machine that cannot fails then.
  */
-export function whyNoKafka({ brief = false }: { readonly brief?: boolean } = {}): string | false {
+export function whyNoKafka(): string | false {
+  if (process.env.KAFKA !== "full") return "it takes long; KAFKA=full runs it";
   const missing = process.env.KAFKA_TOOLS === "required" ? [] : missingPrograms();
-  if (process.env.KAFKA === "none") return "KAFKA=none";
-  if (missing.length === 0) {
-    const isOnNode = !("Bun" in globalThis) && !("Deno" in globalThis);
-    if (process.env.KAFKA === "full" || (brief && isOnNode)) return false;
-    return "it takes long; KAFKA=full runs it";
-  }
+  if (missing.length === 0) return false;
   const why = `${missing.join(" and ")} must be installed`;
   console.log(`notice: no test with a real Kafka is run: ${why}`);
   return why;

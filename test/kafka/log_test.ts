@@ -10,7 +10,7 @@ import { sharedConsumers } from "./shared_consumers.ts";
 import { sharedReading } from "./shared_reading.ts";
 import { sharedSuite, type UsePlace } from "./shared_suite.ts";
 
-const skip = whyNoKafka({ brief: true });
+const skip = whyNoKafka();
 let starting: Promise<Broker> | undefined;
 let topics = 0;
 

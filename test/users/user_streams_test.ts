@@ -6,7 +6,6 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BatchBuilder, type Log, openLog, type OpenOptions, type UserReadOptions } from "../../mod.ts";
 import { announceSeed } from "../fixtures/seed.ts";
-import { share } from "../fixtures/share.ts";
 import { collect, take, useDirectory } from "../helpers.ts";
 
 const seed = announceSeed("user streams");
@@ -188,7 +187,7 @@ describe("users' streams", () => {
             }
           }),
       ),
-      { seed, numRuns: share(25) },
+      { seed, numRuns: 25 },
     );
     assert.ok(tables > 20, `only ${tables} tables were seen`);
   });
