@@ -101,15 +101,21 @@ function readTimes(file: string | undefined): Times | undefined {
   return file !== undefined && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) as Times : undefined;
 }
 
+/** What takes long comes first, and the others fill the gaps; behind these whatever shares a process. */
+const SLOW = ["simulation", "start", "examples", "runtimes", "bench"];
+
 /**
- * Simulations first: they may be long, and the others fill the gaps. With known times the quickest come first; a simulation
+ * In an order that keeps all cores busy up to the end. With known times the quickest come first; a simulation
  * finds more for its time than any other test, and counts as one of about a second.
  */
 function inOrder(units: Unit[], { first }: Settings, times: Times | undefined): Unit[] {
   const isLater = ({ files }: Unit): number => first.some((part) => files.some((file) => file.includes(part))) ? 0 : 1;
-  const cost = ({ name }: Unit): number => {
+  const cost = ({ name, files }: Unit): number => {
     const isSimulation = name.includes("/simulation/");
-    if (times === undefined) return isSimulation ? 0 : 1;
+    if (times === undefined) {
+      const rank = SLOW.indexOf(name.split("/")[1]);
+      return rank >= 0 ? rank : SLOW.length + (files.length > 1 ? 0 : 1);
+    }
     const seconds = times[name] ?? 0;
     return isSimulation ? Math.min(seconds, 1 + seconds / 1000) : seconds;
   };

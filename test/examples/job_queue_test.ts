@@ -30,7 +30,7 @@ describe("the job queue", () => {
       );
       await add(directory, jobs);
       const seen: string[] = [];
-      const { done, setAside, crashed } = await work(directory, 3, (_, text) => seen.push(text));
+      const { done, setAside, crashed } = await work(directory, 2, (_, text) => seen.push(text));
       assert.deepEqual(seen.toSorted(), jobs.filter((job) => job !== "crash always").toSorted());
       assert.deepEqual([done, setAside, crashed], [29, 1, 4]);
       await reopen(directory, {}, async (log) => assert.equal((await log.consumers())[0].total, 0));
