@@ -9,9 +9,9 @@ import { readSlotFile, SlotFile, type SlotIdentity } from "../anchor/slot_file.t
 import { fillState, readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { TRIMS_NAME } from "../anchor/trims_file.ts";
 import { LogError } from "../errors.ts";
+import { isMissing, sizeIfThere } from "../if_there.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { indexPath, logPath } from "../segment/names.ts";
-import { isMissing, sizeIfThere } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
 import type { BackupShard, BackupSource } from "./backup_types.ts";
 import { type Copier, sizeOf } from "./copier.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { LogError } from "../errors.ts";
-import { writeNew } from "../recovery/whole_file.ts";
 import { isMissing } from "../if_there.ts";
+import { writeNew } from "../recovery/whole_file.ts";
 import { type DirectoryEntry, type Vfs, VfsError, type VfsLock } from "../vfs.ts";
 import { syncAncestors } from "./ancestors.ts";
 

@@ -6,10 +6,10 @@
 import { ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/anchor.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { readState, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { sizeIfThere } from "../if_there.ts";
 import { type Manifest, shardDirectory } from "../log/manifest.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { logPath } from "../segment/names.ts";
-import { sizeIfThere } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
 
 /** One shard at one moment. */

@@ -5,6 +5,7 @@
  */
 import { openLog } from "../../mod.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
+import { sizeIfThere } from "../if_there.ts";
 import type { Log } from "../log/log_types.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { beyondLimits } from "../retention/choose.ts";
@@ -14,7 +15,6 @@ import type { Shard } from "../shard/shard_types.ts";
 import type { Command, Context } from "./command.ts";
 import { EXIT_DONE, UsageError } from "./exit_codes.ts";
 import { ageOf, tooOld } from "./trim_age.ts";
-import { sizeIfThere } from "../if_there.ts";
 
 const DETAILS = `
 Says what would be dropped; with --yes it takes the writer's lock and drops it. Offsets never change.

@@ -4,9 +4,9 @@
  * @module
  */
 import { LogError } from "../errors.ts";
+import { openIfThere } from "../if_there.ts";
 import type { Rung } from "../options.ts";
 import { replaceWhole } from "../recovery/whole_file.ts";
-import { openIfThere } from "../if_there.ts";
 import type { Vfs, VfsFile } from "../vfs.ts";
 import {
   BLOCK_BYTES,

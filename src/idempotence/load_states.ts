@@ -4,9 +4,9 @@
  * @module
  */
 import type { End } from "../anchor/end.ts";
+import { isMissing, sizeIfThere } from "../if_there.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { logPath } from "../segment/names.ts";
-import { isMissing, sizeIfThere } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
 import { visitProduced } from "./producer_rows.ts";
 import { ProducerStates } from "./producer_states.ts";

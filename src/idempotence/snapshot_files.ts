@@ -4,9 +4,9 @@
  * @module
  */
 import type { End } from "../anchor/end.ts";
+import { isMissing } from "../if_there.ts";
 import { removeIfThere, replaceWhole } from "../recovery/whole_file.ts";
 import { snapshotBases, snapshotPath } from "../segment/names.ts";
-import { isMissing } from "../if_there.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { decodeSnapshot, MAX_SNAPSHOT_BYTES, type SnapshotEntry, type SnapshotIdentity } from "./snapshot.ts";
 

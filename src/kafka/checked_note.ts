@@ -5,8 +5,8 @@
  */
 import { crc32c } from "../batch/crc32c.ts";
 import { hex32 } from "../batch/format.ts";
-import { replaceWhole } from "../recovery/whole_file.ts";
 import { openIfThere } from "../if_there.ts";
+import { replaceWhole } from "../recovery/whole_file.ts";
 import type { Vfs } from "../vfs.ts";
 
 const MAX_BYTES: number = 64 * 1024 * 1024;

@@ -4,8 +4,8 @@
  * @module
  */
 import { LogError } from "../errors.ts";
-import { replaceWhole } from "../recovery/whole_file.ts";
 import { openIfThere } from "../if_there.ts";
+import { replaceWhole } from "../recovery/whole_file.ts";
 import type { Vfs } from "../vfs.ts";
 
 /** In the root of `log.dirs`: a recovery may begin here. */

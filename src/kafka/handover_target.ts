@@ -4,8 +4,8 @@
  * @module
  */
 import { LogError } from "../errors.ts";
-import { segmentBases } from "../segment/names.ts";
 import { isMissing } from "../if_there.ts";
+import { segmentBases } from "../segment/names.ts";
 import type { DirectoryEntry, Vfs } from "../vfs.ts";
 import { CLEAN_SHUTDOWN, PARTITION_METADATA, readText } from "./checkpoints.ts";
 

@@ -6,8 +6,8 @@
 import { syncAncestors } from "../backup/ancestors.ts";
 import { MARKER_NAME } from "../backup/target.ts";
 import { LogError } from "../errors.ts";
-import type { Engine, OpenOptions } from "../options.ts";
 import { isMissing } from "../if_there.ts";
+import type { Engine, OpenOptions } from "../options.ts";
 import { type DirectoryEntry, type Vfs, VfsError } from "../vfs.ts";
 import { isTopic, type Manifest, MANIFEST_NAMES, readManifest, shardDirectory, writeManifest } from "./manifest.ts";
 import { missingError } from "./refusals.ts";

@@ -7,6 +7,7 @@ import { ANCHOR_NAME, anchorIdentity, type InstanceIds, sameInstance } from "../
 import type { End } from "../anchor/end.ts";
 import { readSlotFile } from "../anchor/slot_file.ts";
 import { LogError } from "../errors.ts";
+import { isMissing } from "../if_there.ts";
 import type { Engine } from "../options.ts";
 import { ShardView } from "../read/shard_view.ts";
 import { analyse, type Analysis } from "../recovery/analyse.ts";
@@ -16,7 +17,6 @@ import { UserTrims } from "../retention/user_trims.ts";
 import { ReadOnlyShard } from "../shard/read_only_shard.ts";
 import { readOnlyError } from "../shard/refusals.ts";
 import { ShardTelemetry } from "../telemetry/shard_telemetry.ts";
-import { isMissing } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
 import { type OpenedShard, reportOf, type ShardPlace } from "./opened_shard.ts";
 import { AnchorPublication } from "./publications.ts";

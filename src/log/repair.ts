@@ -7,6 +7,7 @@
 import { instanceIds } from "../anchor/anchor.ts";
 import { toHex } from "../bytes.ts";
 import { asLogError } from "../errors.ts";
+import { isMissing } from "../if_there.ts";
 import type { Engine, SignalOptions } from "../options.ts";
 import { readIntent } from "../recovery/rebuild_intent.ts";
 import { carryOut } from "../recovery/rebuild_apply.ts";
@@ -14,7 +15,6 @@ import { planShard } from "../recovery/rebuild_plan.ts";
 import type { PlanPlace, RepairFinding } from "../recovery/rebuild_types.ts";
 import { prepare } from "../recovery/rebuild_write.ts";
 import { writeNew } from "../recovery/whole_file.ts";
-import { isMissing } from "../if_there.ts";
 import type { Vfs } from "../vfs.ts";
 import { takeLock } from "./lock.ts";
 import {

@@ -5,9 +5,9 @@
  */
 import { type BatchHeader, CONTROL, readHeader } from "../batch/format.ts";
 import { LogError } from "../errors.ts";
+import { isMissing } from "../if_there.ts";
 import { BatchScanner } from "../segment/batch_scanner.ts";
 import { logPath } from "../segment/names.ts";
-import { isMissing } from "../if_there.ts";
 import { type MaybePromise, VfsError, type VfsFile } from "../vfs.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { MAX_LOOKS, outOfRangeError } from "./retained.ts";

@@ -7,9 +7,9 @@ import { type Anchor, ANCHOR_NAME, anchorIdentity, readAnchor } from "../anchor/
 import { bothSlots, newerOf, readSlotFile, type Slot } from "../anchor/slot_file.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
 import { TRIMS_NAME } from "../anchor/trims_file.ts";
+import { isMissing, sizeIfThere } from "../if_there.ts";
 import { firstKept } from "../segment/log_start.ts";
 import { indexBases, logPath, segmentBases, snapshotBases } from "../segment/names.ts";
-import { isMissing, sizeIfThere } from "../if_there.ts";
 import type { DirectoryEntry, Vfs } from "../vfs.ts";
 import { INTENT_NAME } from "./rebuild_intent.ts";
 import { readSmall, slotFileFault } from "./rebuild_slots.ts";

@@ -8,9 +8,9 @@ import { readSlot, SLOT_BYTES, SLOT_FILE_BYTES } from "../anchor/slot_file.ts";
 import { STATE_NAME } from "../anchor/state.ts";
 import { BASE_OFFSET_AT, HEADER_BYTES, headerDigest } from "../batch/format.ts";
 import { equalBytes, readI64, readU32 } from "../bytes.ts";
+import { openIfThere } from "../if_there.ts";
 import { isFileHeaderRow, readBatchRow, ROW_BATCH, ROW_BYTES, rowLength, rowType } from "../index/rows.ts";
 import { indexPath, logPath } from "../segment/names.ts";
-import { openIfThere } from "../if_there.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 
 /** A file that says whose it is. */

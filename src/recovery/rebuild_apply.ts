@@ -5,9 +5,9 @@
  * @module
  */
 import { emptyEnd, type End } from "../anchor/end.ts";
+import { openIfThere } from "../if_there.ts";
 import { ROW_BYTES, writeSealRow } from "../index/rows.ts";
 import { indexPath, logPath, parseUserTable, segmentName } from "../segment/names.ts";
-import { openIfThere } from "../if_there.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 import { dropSnapshots } from "./drop_snapshots.ts";
 import { listBases } from "./inventory.ts";

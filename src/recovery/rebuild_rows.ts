@@ -6,6 +6,7 @@
  */
 import { headerDigest } from "../batch/format.ts";
 import { equalBytes } from "../bytes.ts";
+import { openIfThere } from "../if_there.ts";
 import {
   type BatchRow,
   type IndexIdentity,
@@ -20,7 +21,6 @@ import {
   type SealRow,
   writeBatchRow,
 } from "../index/rows.ts";
-import { openIfThere } from "../if_there.ts";
 import type { MaybePromise, Vfs, VfsFile } from "../vfs.ts";
 
 const WINDOW_BYTES: number = 512 * 1024;

@@ -7,8 +7,8 @@
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { HEADER_BYTES, sealHeader } from "../batch/format.ts";
 import { LogError } from "../errors.ts";
-import { logPath } from "../segment/names.ts";
 import { openIfThere } from "../if_there.ts";
+import { logPath } from "../segment/names.ts";
 import type { Vfs, VfsFile } from "../vfs.ts";
 import { rebuiltBases, rebuiltPath, writeIntent } from "./rebuild_intent.ts";
 import { removeIfThere } from "./whole_file.ts";

@@ -8,8 +8,8 @@ import { ANCHOR_NAME, anchorIdentity, fillAnchor, type InstanceIds, sameInstance
 import type { End } from "../anchor/end.ts";
 import { SlotFile } from "../anchor/slot_file.ts";
 import { epochStartIn, fillState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
-import { indexBases, indexPath, logPath, quarantinePath, segmentName } from "../segment/names.ts";
 import { openIfThere } from "../if_there.ts";
+import { indexBases, indexPath, logPath, quarantinePath, segmentName } from "../segment/names.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 import type { Analysis } from "./analyse.ts";
 import type { Inventory } from "./inventory.ts";

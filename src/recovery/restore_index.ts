@@ -5,11 +5,11 @@
  */
 import type { End } from "../anchor/end.ts";
 import { HEADER_BYTES } from "../batch/format.ts";
+import { openIfThere } from "../if_there.ts";
 import { LoadedIndex } from "../index/index_file.ts";
 import { type IndexIdentity, ROW_BYTES, writeBatchRow, writeFileHeaderRow } from "../index/rows.ts";
 import { indexPath, logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
-import { openIfThere } from "../if_there.ts";
 import { type Vfs, VfsError, type VfsFile } from "../vfs.ts";
 
 /** Rows written with one call. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { indexPath, logPath } from "../segment/names.ts";
 import { isMissing } from "../if_there.ts";
+import { indexPath, logPath } from "../segment/names.ts";
 import type { Vfs } from "../vfs.ts";
 
 /**

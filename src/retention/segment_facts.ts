@@ -3,12 +3,11 @@
  *
  * @module
  */
+import { sizeIfThere } from "../if_there.ts";
 import { LoadedIndex } from "../index/index_file.ts";
 import { type IndexIdentity, readSealRow, ROW_BYTES, ROW_SEAL, rowLength, rowType } from "../index/rows.ts";
-
 import { indexPath, logPath } from "../segment/names.ts";
 import { walkBatches } from "../segment/walk.ts";
-import { sizeIfThere } from "../if_there.ts";
 import { type Vfs, VfsError } from "../vfs.ts";
 
 /** Remembers what never changes: each segment is asked about once. */

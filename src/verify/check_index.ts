@@ -5,6 +5,7 @@
  */
 import { headerDigest, readHeader } from "../batch/format.ts";
 import { equalBytes } from "../bytes.ts";
+import { openIfThere } from "../if_there.ts";
 import {
   type IndexIdentity,
   isFileHeaderRow,
@@ -18,7 +19,6 @@ import {
   writeBatchRow,
   writeSealRow,
 } from "../index/rows.ts";
-import { openIfThere } from "../if_there.ts";
 import type { Vfs, VfsFile } from "../vfs.ts";
 import { isZero } from "./survey_slots.ts";
 

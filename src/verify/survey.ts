@@ -13,11 +13,11 @@ import {
 } from "../anchor/anchor.ts";
 import { emptyEnd, type End } from "../anchor/end.ts";
 import { readState, type State, STATE_NAME, stateIdentity } from "../anchor/state.ts";
+import { sizeIfThere } from "../if_there.ts";
 import { MAX_LOOKS } from "../read/retained.ts";
 import { listBases, type SegmentFile } from "../recovery/inventory.ts";
 import { firstKept } from "../segment/log_start.ts";
 import { logPath } from "../segment/names.ts";
-import { sizeIfThere } from "../if_there.ts";
 import type { Clock, Vfs } from "../vfs.ts";
 import { type SlotSurvey, surveySlots } from "./survey_slots.ts";
 
