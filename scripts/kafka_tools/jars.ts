@@ -35,7 +35,8 @@ export function missingPrograms(): string[] {
  */
 export function classPath(pom: string, name: string): string {
   const folder = jarFolder(pom, name);
-  const jars = readdirSync(folder).filter((name) => name.endsWith(".jar"));
+  // In one order on every runtime: an archive of classes is only good for the path it was made with.
+  const jars = readdirSync(folder).filter((name) => name.endsWith(".jar")).sort();
   return jars.map((name) => join(folder, name)).join(delimiter);
 }
 

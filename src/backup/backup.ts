@@ -10,7 +10,8 @@ import { backUpShard, bytesToCopy } from "./backup_shard.ts";
 import type { BackupOptions, BackupReport, BackupShard, BackupSource } from "./backup_types.ts";
 import { Copier } from "./copier.ts";
 import { copyOtherFiles } from "./other_files.ts";
-import { finishTarget, MARKER_NAME, prepareTarget, type Target } from "./target.ts";
+import { finishTarget, prepareTarget, type Target } from "./target.ts";
+import { BACKUP_MARKER } from "./unfinished.ts";
 
 /** Left free beside the copy. */
 const RESERVE_BYTES = 1024 * 1024;
@@ -55,7 +56,7 @@ async function fill(work: BackupWork, target: Target, out: string, options: Back
 /** Whether a file of the log can have a second name where the backup is made: found out by trying. */
 async function canLink(vfs: Vfs, directory: string, temporary: string): Promise<boolean> {
   if (vfs.link === undefined) return false;
-  const probe = `${temporary}/${MARKER_NAME}.link`;
+  const probe = `${temporary}/${BACKUP_MARKER}.link`;
   try {
     await vfs.link(`${directory}/bimip.json`, probe);
     await vfs.remove(probe);

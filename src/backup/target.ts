@@ -8,9 +8,8 @@ import { isMissing } from "../if_there.ts";
 import { writeNew } from "../recovery/whole_file.ts";
 import { type DirectoryEntry, type Vfs, VfsError, type VfsLock } from "../vfs.ts";
 import { syncAncestors } from "./ancestors.ts";
+import { BACKUP_MARKER } from "./unfinished.ts";
 
-/** Stands in a directory that is not a whole backup yet. What is in such a directory is never taken for a log. */
-export const MARKER_NAME = "unfinished-backup";
 const MARKER = "A backup is being made here, or was interrupted. The next one to the same place begins anew.\n";
 
 /** A log has such a file. Until there is one, it keeps others from making a backup at the same place. */
@@ -40,7 +39,7 @@ export async function prepareTarget(vfs: Vfs, out: string, shards: readonly stri
   const lock = await takeLock(vfs, temporary, out);
   try {
     await clear(vfs, temporary);
-    await writeNew(vfs, `${temporary}/${MARKER_NAME}`, new TextEncoder().encode(MARKER));
+    await writeNew(vfs, `${temporary}/${BACKUP_MARKER}`, new TextEncoder().encode(MARKER));
     for (const name of shards) await vfs.makeDirectory(`${temporary}/${name}`);
     // Where there is a manifest later, everything else is there, too.
     await vfs.syncDirectory(temporary);
@@ -54,7 +53,7 @@ export async function prepareTarget(vfs: Vfs, out: string, shards: readonly stri
 /** Everything is there and durable: the backup takes its place. */
 export async function finishTarget(vfs: Vfs, { temporary, lock }: Target, out: string): Promise<void> {
   await vfs.syncDirectory(temporary);
-  await vfs.remove(`${temporary}/${MARKER_NAME}`);
+  await vfs.remove(`${temporary}/${BACKUP_MARKER}`);
   await vfs.syncDirectory(temporary);
   await lock.release();
   await vfs.rename(temporary, out);
@@ -81,7 +80,7 @@ async function takeLock(vfs: Vfs, temporary: string, out: string): Promise<VfsLo
 function refuseForeign(temporary: string, there: readonly DirectoryEntry[], shards: readonly string[]): void {
   if (there.every(({ name }) => name === LOCK_NAME)) return;
   const foreign = there.find(({ name, kind }) => kind === "directory" ? !shards.includes(name) : kind !== "file");
-  const isOurs = there.some(({ name }) => name === MARKER_NAME || name === "bimip.json");
+  const isOurs = there.some(({ name }) => name === BACKUP_MARKER || name === "bimip.json");
   if (isOurs && foreign === undefined) return;
   const what = foreign === undefined ? "is no interrupted backup" : `holds ${foreign.name}, which is not of this log`;
   throw conflict(temporary, `it is needed to make the backup in, and ${what}; remove it`);
@@ -96,8 +95,8 @@ async function clear(vfs: Vfs, temporary: string): Promise<void> {
   }
   const names = there.filter(({ name, kind }) => kind === "file" && name !== LOCK_NAME).map(({ name }) => name);
   // The marker last: without it nobody would know whose directory it is.
-  for (const name of names) if (name !== MARKER_NAME) await vfs.remove(`${temporary}/${name}`);
-  if (names.includes(MARKER_NAME)) await vfs.remove(`${temporary}/${MARKER_NAME}`);
+  for (const name of names) if (name !== BACKUP_MARKER) await vfs.remove(`${temporary}/${name}`);
+  if (names.includes(BACKUP_MARKER)) await vfs.remove(`${temporary}/${BACKUP_MARKER}`);
 }
 
 async function entriesOf(vfs: Vfs, directory: string): Promise<DirectoryEntry[] | undefined> {

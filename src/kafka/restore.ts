@@ -6,6 +6,7 @@
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { systemClock, systemRandom } from "../../adapters/system.ts";
+import { RESTORE_NOTE } from "../backup/unfinished.ts";
 import { fromHex, toHex } from "../bytes.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { takeLock } from "../log/lock.ts";
@@ -22,7 +23,6 @@ import type { Patience } from "./wire/patience.ts";
 
 const PATIENCE_MS = 120_000;
 const UNKNOWN_TOPIC_MS = 3000;
-const NOTE = "restore";
 /** Partitions fetched at the same time. */
 const AT_ONCE = 8;
 
@@ -127,7 +127,7 @@ export async function restoreFromKafka(directory: string, options: RestoreOption
       const manifest = { id, topic: options.topic, shards: leaders.length };
       await writeLogFacts(vfs, directory, manifest, restores.map((restore) => restore.logStart));
       await verify(vfs, directory, options.signal);
-      await vfs.remove(`${directory}/${NOTE}`);
+      await vfs.remove(`${directory}/${RESTORE_NOTE}`);
       await vfs.syncDirectory(directory);
       return resultOf(restores);
     } finally {
@@ -157,7 +157,7 @@ async function metadataOf(
 
 /** Makes sure that the directory is new, or that of this very restore; answers the note that says so. */
 async function prepare(vfs: Vfs, directory: string, wanted: Omit<Note, "log">): Promise<Note> {
-  const path = `${directory}/${NOTE}`;
+  const path = `${directory}/${RESTORE_NOTE}`;
   const found = await readNote(vfs, path);
   if (found === DAMAGED) {
     throw new LogError("CORRUPT_FILE", `Cannot restore: ${path} is damaged; use an empty directory`, { file: path });
@@ -175,7 +175,7 @@ async function prepare(vfs: Vfs, directory: string, wanted: Omit<Note, "log">): 
     const id = new Uint8Array(16);
     systemRandom(id);
     note = { log: toHex(id), ...wanted };
-    await writeNote(vfs, directory, NOTE, note);
+    await writeNote(vfs, directory, RESTORE_NOTE, note);
   }
   const { cluster, topic, partitions } = note;
   if (cluster !== wanted.cluster || topic !== wanted.topic || partitions !== wanted.partitions) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { syncAncestors } from "../backup/ancestors.ts";
-import { MARKER_NAME } from "../backup/target.ts";
+import { unfinished } from "../backup/unfinished.ts";
 import { LogError } from "../errors.ts";
 import { isMissing } from "../if_there.ts";
 import type { Engine, OpenOptions } from "../options.ts";
@@ -80,7 +80,7 @@ export async function refuseForeign(vfs: Vfs, directory: string): Promise<void> 
     if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") throw await noManifest(vfs, directory, 0);
     throw error;
   }
-  if (isUnfinishedBackup(entries)) throw await noManifest(vfs, directory, 0);
+  if (unfinished(entries) !== undefined) throw await noManifest(vfs, directory, 0);
   for (const entry of entries) {
     if (entry.kind !== "directory" || !/-\d+$/.test(entry.name)) continue;
     if ((await vfs.list(`${directory}/${entry.name}`)).length === 0) continue;
@@ -112,7 +112,8 @@ export async function noManifest(vfs: Vfs, directory: string, present: number): 
   }
   let why = "there is no log in it; check the path";
   try {
-    if (isUnfinishedBackup(await vfs.list(directory))) why = "it is a backup that was not finished; make it again";
+    const what = unfinished(await vfs.list(directory));
+    if (what !== undefined) why = `it is ${what}`;
   } catch (error) {
     if (isMissing(error)) why = "there is no such directory; check the path";
     else if (error instanceof VfsError && error.code === "NOT_A_DIRECTORY") {
@@ -120,8 +121,4 @@ export async function noManifest(vfs: Vfs, directory: string, present: number): 
     } else throw error;
   }
   return new LogError("NOT_A_LOG", `Cannot open the log in ${directory}: ${why}`, { file: directory });
-}
-
-function isUnfinishedBackup(entries: readonly DirectoryEntry[]): boolean {
-  return entries.some(({ name }) => name === MARKER_NAME);
 }

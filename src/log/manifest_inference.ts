@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { MARKER_NAME } from "../backup/target.ts";
+import { unfinished } from "../backup/unfinished.ts";
 import { toHex } from "../bytes.ts";
 import { listBases } from "../recovery/inventory.ts";
 import { findOwners } from "../recovery/owners.ts";
@@ -34,8 +34,8 @@ export async function inferManifest(
 ): Promise<InferredManifest | undefined> {
   const shardsByTopic = new Map<string, number[]>();
   const entries = await listDirectory(vfs, directory);
-  // What a backup has not finished is no log.
-  if (entries.some((entry) => entry.name === MARKER_NAME)) return undefined;
+  // What a backup or a restore has not finished is no log.
+  if (unfinished(entries) !== undefined) return undefined;
   for (const entry of entries) {
     const [, topic, digits] = (entry.kind === "directory" ? SHARD_NAME.exec(entry.name) : null) ?? [];
     if (topic === undefined || !isTopic(topic) || Number(digits) >= MAX_SHARDS) continue;

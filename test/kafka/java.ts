@@ -57,7 +57,7 @@ export function archivePath(): string {
 function archiveOptions({ archiveClasses }: JavaOptions): string[] {
   if (archiveClasses !== undefined) return [`-XX:ArchiveClassesAtExit=${archiveClasses}`];
   // Of another virtual machine it is left alone, and nothing shall be said of that.
-  return existsSync(archivePath()) ? [`-XX:SharedArchiveFile=${archivePath()}`, "-Xlog:cds=off"] : [];
+  return existsSync(archivePath()) ? [`-XX:SharedArchiveFile=${archivePath()}`, "-Xlog:cds*=off"] : [];
 }
 
 /** Starts a class of Kafka's. */

@@ -151,19 +151,21 @@ describe("a directory that is not a log", () => {
       await fails("NOT_A_LOG", () => openLog(join(directory, "letter.txt")));
     }));
 
-  it("is what a backup has not finished, although there are files of a log", () =>
-    useDirectory(async (directory) => {
-      await reopen(directory, { topic: "log" }, (log) => log.append({ value: "v" }));
-      for (const name of ["bimip.json", "bimip.copy.json"]) rmSync(join(directory, name));
-      await reopen(directory, { readOnly: true }, async (log) => assert.deepEqual(await texts(log.read()), ["v"]));
-      writeFileSync(join(directory, "unfinished-backup"), "");
-      const before = listing(directory);
-      for (const readOnly of [true, false]) {
-        const error = await fails("NOT_A_LOG", () => openLog(directory, { readOnly }));
-        assert.match(error.message, /a backup that was not finished; make it again/);
-      }
-      assert.deepEqual(listing(directory), before);
-    }));
+  for (const [what, name] of [["backup", "unfinished-backup"], ["restore", "restore"]]) {
+    it(`is what a ${what} has not finished, although there are files of a log`, () =>
+      useDirectory(async (directory) => {
+        await reopen(directory, { topic: "log" }, (log) => log.append({ value: "v" }));
+        for (const name of ["bimip.json", "bimip.copy.json"]) rmSync(join(directory, name));
+        await reopen(directory, { readOnly: true }, async (log) => assert.deepEqual(await texts(log.read()), ["v"]));
+        writeFileSync(join(directory, name), "");
+        const before = listing(directory);
+        for (const readOnly of [true, false]) {
+          const error = await fails("NOT_A_LOG", () => openLog(directory, { readOnly }));
+          assert.match(error.message, new RegExp(`it is a ${what} that was not finished; (make|call) it again`));
+        }
+        assert.deepEqual(listing(directory), before);
+      }));
+  }
 
   it("may hold what a file system puts there", () =>
     useDirectory(async (directory) => {
