@@ -2,13 +2,16 @@
  * Runs the tests on Node, Bun and Deno.
  *
  *     npm test -- [FILTER …] [NAME=VALUE …] [--runtime node,bun,deno] [--jobs N] [--time-limit S] [--verbose]
- *                 [--apart] [--bail] [--times FILE] [--first PART …] [--coverage DIRECTORY]
+ *                 [--all] [--apart] [--bail] [--times FILE] [--first PART …] [--coverage DIRECTORY]
+ *
+ * Without a filter, tests that try very many cases run on Node only; `--all`, and `CI` in the environment, run them on all
+ * three.
  *
  * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Files run in processes of their own, or
  * share one with others of their directory, with a time limit for each process; with `--apart` none is shared. The last line
  * is `N passed, N failed, N skipped`, over all runtimes.
  *
- * `--jobs` is two more than there are cores where nobody says otherwise: many files wait for a disk, a timer or a child.
+ * `--jobs` is one more than there are cores where nobody says otherwise: many files wait for a disk, a timer or a child.
  *
  * `--bail` starts no further file after the first that failed. `--times` keeps how long each file took: with the times of
  * an earlier run the quickest files come first, and what takes far longer than it did counts as hanging.
@@ -31,7 +34,7 @@ import { makePackage, needsPackage } from "./test_runner/built_package.ts";
 import { makePrograms } from "./test_runner/programs.ts";
 import { installedRuntimes, isDenoOnly } from "./test_runner/runtimes.ts";
 import { standardLibraryMap } from "./test_runner/standard_library.ts";
-import { apart, listTests, together, type Unit } from "./test_runner/units.ts";
+import { apart, isBulk, listTests, together, type Unit } from "./test_runner/units.ts";
 
 const root = join(import.meta.dirname, "..");
 const RUNTIME_NAMES = ["node", "bun", "deno"];
@@ -45,6 +48,7 @@ interface Settings {
   jobs: number;
   timeLimitMs: number;
   verbose: boolean;
+  all: boolean;
   apart: boolean;
   bail: boolean;
   timesFile: string | undefined;
@@ -57,9 +61,10 @@ function readSettings(): Settings {
     allowPositionals: true,
     options: {
       runtime: { type: "string", multiple: true, default: [RUNTIME_NAMES.join(",")] },
-      jobs: { type: "string", default: String(availableParallelism() + 2) },
+      jobs: { type: "string", default: String(availableParallelism() + 1) },
       "time-limit": { type: "string", default: "300" },
       verbose: { type: "boolean", default: false },
+      all: { type: "boolean", default: process.env.CI !== undefined },
       apart: { type: "boolean", default: false },
       bail: { type: "boolean", default: false },
       times: { type: "string" },
@@ -68,6 +73,9 @@ function readSettings(): Settings {
     },
   });
   const assignments = positionals.filter((argument) => /^\w+=/.test(argument));
+  const filters = positionals.filter((argument) => !assignments.includes(argument)).map((path) =>
+    path.replace(/^\.\//, "")
+  );
   const runtimes = values.runtime.flatMap((names) => names.split(","));
   const unknown = runtimes.find((name) => !RUNTIME_NAMES.includes(name));
   if (unknown !== undefined) throw new TypeError(`Cannot test on "${unknown}": the runtimes are ${RUNTIME_NAMES}`);
@@ -77,12 +85,13 @@ function readSettings(): Settings {
     return value;
   };
   return {
-    filters: positionals.filter((argument) => !assignments.includes(argument)).map((path) => path.replace(/^\.\//, "")),
+    filters,
     environment: Object.fromEntries(assignments.map((text) => text.split(/=(.*)/s).slice(0, 2))),
     runtimes,
     jobs: Math.ceil(positive("jobs")),
     timeLimitMs: positive("time-limit") * 1000,
     verbose: values.verbose,
+    all: values.all || filters.length > 0,
     apart: values.apart,
     bail: values.bail,
     timesFile: values.times,
@@ -93,6 +102,9 @@ function readSettings(): Settings {
 
 /** So many times as long as before, and some seconds more: nothing but a hang takes that, on a busy machine either. */
 const HANGING = { factor: 5, seconds: 8 };
+
+/** A unit, and where it runs. */
+type Job = readonly [Runtime, Unit];
 
 /** Seconds by unit. */
 type Times = Record<string, number>;
@@ -108,7 +120,7 @@ const SLOW = ["simulation", "start", "examples", "runtimes", "bench"];
  * In an order that keeps all cores busy up to the end. With known times the quickest come first; a simulation
  * finds more for its time than any other test, and counts as one of about a second.
  */
-function inOrder(units: Unit[], { first }: Settings, times: Times | undefined): Unit[] {
+function inOrder(jobs: Job[], { first }: Settings, times: Times | undefined): Job[] {
   const isLater = ({ files }: Unit): number => first.some((part) => files.some((file) => file.includes(part))) ? 0 : 1;
   const cost = ({ name, files }: Unit): number => {
     const isSimulation = name.includes("/simulation/");
@@ -119,7 +131,8 @@ function inOrder(units: Unit[], { first }: Settings, times: Times | undefined): 
     const seconds = times[name] ?? 0;
     return isSimulation ? Math.min(seconds, 1 + seconds / 1000) : seconds;
   };
-  return units.sort((a, b) => isLater(a) - isLater(b) || cost(a) - cost(b) || (a.name < b.name ? -1 : 1));
+  const byName = (a: Unit, b: Unit): number => a.name === b.name ? 0 : a.name < b.name ? -1 : 1;
+  return jobs.sort(([, a], [, b]) => isLater(a) - isLater(b) || cost(a) - cost(b) || byName(a, b));
 }
 
 function version(runtime: Runtime): string {
@@ -140,7 +153,7 @@ function print(outcome: Outcome, verbose: boolean): void {
   console.log(lines.map((line) => `    | ${line}`).join("\n"));
 }
 
-async function runAll(jobs: [Runtime, Unit][], settings: Settings, run: RunSettings): Promise<Outcome[]> {
+async function runAll(jobs: Job[], settings: Settings, run: RunSettings): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const times = readTimes(settings.timesFile);
   const queue = jobs.values();
@@ -220,20 +233,26 @@ async function main(): Promise<number> {
   const usesStandardLibrary = settings.runtimes.includes("deno") && files.some(isDenoOnly);
   const importMap = usesStandardLibrary ? standardLibraryMap(root) : undefined;
   let runtimes = installedRuntimes(root, importMap).filter(({ name }) => settings.runtimes.includes(name));
-  const units = inOrder(
-    settings.apart ? apart(files) : together(files, (settings.environment.KAFKA ?? process.env.KAFKA) === "full"),
+  const withBrokers = (settings.environment.KAFKA ?? process.env.KAFKA) === "full";
+  const unitsOn = ({ name }: Runtime): Unit[] => {
+    const own = files.filter((file) =>
+      (name === "deno" || !isDenoOnly(file)) && (name === "node" || settings.all || !isBulk(file))
+    );
+    return settings.apart ? apart(own) : together(own, withBrokers);
+  };
+  const jobs = inOrder(
+    runtimes.flatMap((runtime) => unitsOn(runtime).map((unit): Job => [runtime, unit])),
     settings,
     readTimes(settings.timesFile),
-  );
-  const jobs = units.flatMap((unit) =>
-    runtimes.filter(({ name }) => name === "deno" || !unit.files.some(isDenoOnly)).map((
-      runtime,
-    ): [Runtime, Unit] => [runtime, unit])
   );
   // A filter may leave a runtime without a file of its own; without one every runtime has to run some.
   if (settings.filters.length > 0) runtimes = runtimes.filter((runtime) => jobs.some(([other]) => other === runtime));
   const versions = new Map(runtimes.map((runtime) => [runtime.name, version(runtime)]));
   console.log(`${files.length} test files on ${[...versions].map((pair) => pair.join(" ")).join(", ")}`);
+  const left = settings.all || !jobs.some(([{ name }]) => name !== "node") ? 0 : files.filter(isBulk).length;
+  if (left > 0) {
+    console.log(`notice: ${left} of them try very many cases, and run on Node only; --all runs them everywhere`);
+  }
 
   const reportDirectory = mkdtempSync(join(tmpdir(), "bimiplog-tests-"));
   const clean = () => {
