@@ -4,8 +4,8 @@
  *     npm test -- [FILTER …] [NAME=VALUE …] [--runtime node,bun,deno] [--jobs N] [--time-limit S] [--verbose]
  *                 [--all] [--apart] [--bail] [--times FILE] [--first PART …] [--coverage DIRECTORY]
  *
- * Without a filter, tests that try very many cases run on Node only; `--all`, and `CI` in the environment, run them on all
- * three.
+ * Without a filter, tests that take long and are of code that is the same everywhere run on Node only; `--all`, and `CI` in
+ * the environment, run them on all three.
  *
  * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Files run in processes of their own, or
  * share one with others of their directory, with a time limit for each process; with `--apart` none is shared. The last line
@@ -251,7 +251,9 @@ async function main(): Promise<number> {
   console.log(`${files.length} test files on ${[...versions].map((pair) => pair.join(" ")).join(", ")}`);
   const left = settings.all || !jobs.some(([{ name }]) => name !== "node") ? 0 : files.filter(isBulk).length;
   if (left > 0) {
-    console.log(`notice: ${left} of them try very many cases, and run on Node only; --all runs them everywhere`);
+    console.log(
+      `notice: ${left} of them take long where the runtime makes no difference, and run on Node only; --all runs them everywhere`,
+    );
   }
 
   const reportDirectory = mkdtempSync(join(tmpdir(), "bimiplog-tests-"));

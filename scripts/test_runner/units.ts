@@ -46,28 +46,36 @@ const SHARING = new Set([
 /** With a broker for each it takes long; without, it is a few short tests. */
 const KAFKA = "kafka";
 /**
- * Tests that try very many cases of code that is the same on every runtime: they find next to nothing on Bun and Deno that
- * Node has not found, and take a fifth of the time there.
+ * Tests that take long and are of code that is the same on every runtime, often with very many cases: they find next to
+ * nothing on Bun and Deno that Node has not found.
  */
 const BULK = [
   "backup/crash",
   "bench",
+  "cli/backup",
+  "cli/bench",
+  "cli/completion",
+  "cli/consumers",
+  "cli/dump",
+  "cli/info",
+  "cli/progress",
+  "cli/repair",
+  "cli/top",
+  "cli/trim",
+  "cli/usage",
   "cli/verify",
+  "examples/job_queue",
   "exhaustive",
   "fuzz",
   "read/merged_damage",
   "read/selection",
-  "recovery/come_back",
-  "recovery/repair_crash",
-  "recovery/repair_random",
-  "recovery/rotten_facts",
-  "recovery/table",
+  "recovery",
   "simulation/checker",
   "users/user_costs",
   "users/user_streams",
 ].map((part) => `test/${part}`);
 
-/** Whether a file tries very many cases of code that is the same on every runtime. */
+/** Whether a file takes long and is of code that is the same on every runtime. */
 export function isBulk(file: string): boolean {
   return BULK.some((part) => file.startsWith(part));
 }
