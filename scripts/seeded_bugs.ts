@@ -17,6 +17,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Bug, editFault, plant, unplant } from "./seeded_bugs/bug.ts";
+import { killGroups } from "./process_groups.ts";
 import { copyTree, makeWorkplace } from "./seeded_bugs/copies.ts";
 import { APPENDING } from "./seeded_bugs/appending.ts";
 import { CONSUMING } from "./seeded_bugs/consuming.ts";
@@ -28,7 +29,7 @@ import { READING } from "./seeded_bugs/reading.ts";
 import { RECOVERING } from "./seeded_bugs/recovering.ts";
 import { SYNCING } from "./seeded_bugs/syncing.ts";
 import { TestGroups } from "./seeded_bugs/groups.ts";
-import { endRuns, type Place, runGroup } from "./seeded_bugs/run_tests.ts";
+import { type Place, runGroup } from "./seeded_bugs/run_tests.ts";
 import { Baseline, NotPassed } from "./seeded_bugs/baseline.ts";
 
 const BUGS: readonly Bug[] = [
@@ -137,7 +138,7 @@ async function main(): Promise<number> {
   const seconds = (since: number): string => ((performance.now() - since) / 1000).toFixed(1);
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     process.once(signal, () => {
-      endRuns();
+      killGroups();
       workplace.remove();
       process.exit(code);
     });
@@ -186,7 +187,7 @@ async function main(): Promise<number> {
     if (!(error instanceof NotPassed)) throw error;
     // The other worker has to stop, too.
     deadline = 0;
-    endRuns();
+    killGroups();
     console.log(`FAIL ${error.message}`);
     console.log(error.result.output);
     return 1;

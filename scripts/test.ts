@@ -26,9 +26,10 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { CATALOGUE } from "../test/faults/catalogue.ts";
+import { killGroups } from "./process_groups.ts";
 import { summarizeRun } from "./reliability/coverage.ts";
 import type { Outcome, RunSettings } from "./test_runner/run_unit.ts";
-import { killRunning, runUnit } from "./test_runner/run_unit.ts";
+import { runUnit } from "./test_runner/run_unit.ts";
 import type { Runtime } from "./test_runner/runtimes.ts";
 import { makePackage, needsPackage } from "./test_runner/built_package.ts";
 import { makePrograms } from "./test_runner/programs.ts";
@@ -258,7 +259,7 @@ async function main(): Promise<number> {
 
   const reportDirectory = mkdtempSync(join(tmpdir(), "bimiplog-tests-"));
   const clean = () => {
-    killRunning();
+    killGroups();
     rmSync(reportDirectory, { recursive: true, force: true });
   };
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {

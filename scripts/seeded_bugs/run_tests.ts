@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { join, relative } from "node:path";
 import process from "node:process";
 import type { Readable } from "node:stream";
+import { addGroup, endGroup, killGroup } from "../process_groups.ts";
 import type { TestEnd } from "./event_reporter.ts";
 
 /** Where and how tests are run. */
@@ -45,20 +46,6 @@ export interface GroupResult {
 }
 
 const MAX_OUTPUT_CHARACTERS = 64 * 1024;
-const running = new Set<number>();
-
-/** Ends every run that is still under way, with everything it has started. */
-export function endRuns(): void {
-  for (const pid of running) killAll(pid);
-}
-
-function killAll(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // They are gone already.
-  }
-}
 
 /** Runs the files on Node. `silenceMs` is how long no test may end, `limitMs` what everything may take. */
 export async function runGroup(group: Group, place: Place, silenceMs: number, limitMs: number): Promise<GroupResult> {
@@ -85,10 +72,8 @@ export async function runGroup(group: Group, place: Place, silenceMs: number, li
     },
   });
   const { pid } = child;
-  if (pid !== undefined) running.add(pid);
-  const end = (): void => {
-    if (pid !== undefined) killAll(pid);
-  };
+  addGroup(pid);
+  const end = (): void => killGroup(pid);
 
   let verdict: GroupResult["verdict"] | undefined;
   let failure = "";
@@ -136,8 +121,7 @@ export async function runGroup(group: Group, place: Place, silenceMs: number, li
   });
   clearTimeout(silence);
   clearTimeout(limit);
-  end();
-  if (pid !== undefined) running.delete(pid);
+  endGroup(pid);
   // An end without a word is one as well: a file that cannot be loaded, or a test that ends the process.
   if (verdict === undefined && (how !== "" || ended === 0)) {
     verdict = "failed";

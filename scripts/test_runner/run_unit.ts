@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { COVERING } from "../coverage/covering.ts";
+import { addGroup, endGroup, killGroup } from "../process_groups.ts";
 import type { Counts } from "./report.ts";
 import type { Runtime } from "./runtimes.ts";
 import type { Unit } from "./units.ts";
@@ -31,20 +32,6 @@ export interface RunSettings {
 }
 
 const MAX_OUTPUT_CHARACTERS = 256 * 1024;
-const running = new Set<number>();
-
-/** Ends every test process that still runs, with all its children. */
-export function killRunning(): void {
-  for (const pid of running) killGroup(pid);
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // The group is gone already.
-  }
-}
 
 /**
  * Node translates and compiles every source anew for each process; with a cache that all of them share, a program is up in a
@@ -84,7 +71,7 @@ export async function runUnit(runtime: Runtime, unit: Unit, settings: RunSetting
     },
   });
   const pid = child.pid;
-  if (pid !== undefined) running.add(pid);
+  addGroup(pid);
   let output = "";
   const collect = (chunk: string) => output = (output + chunk).slice(-MAX_OUTPUT_CHARACTERS);
   child.stdout.setEncoding("utf8").on("data", collect);
@@ -93,18 +80,15 @@ export async function runUnit(runtime: Runtime, unit: Unit, settings: RunSetting
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    if (pid !== undefined) killGroup(pid);
+    killGroup(pid);
   }, timeLimitMs);
   const end = await new Promise<string>((resolve) => {
     child.on("error", (error) => resolve(`could not start: ${error.message}`));
     child.on("close", (code, signal) => resolve(code === 0 ? "" : `ended with ${signal ?? `exit code ${code}`}`));
   });
   clearTimeout(timer);
-  if (pid !== undefined) {
-    // Nothing that a test has started may outlive it and disturb the next one.
-    killGroup(pid);
-    running.delete(pid);
-  }
+  // Nothing that a test has started may outlive it and disturb the next one.
+  endGroup(pid);
 
   const seconds = (performance.now() - started) / 1000;
   const counts = readCounts(runtime, report) ?? { passed: 0, failed: 0, skipped: 0, tagged: [] };

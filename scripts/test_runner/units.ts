@@ -113,9 +113,9 @@ export function together(files: readonly string[], withBrokers: boolean): Unit[]
     const count = Math.ceil(own.length / MOST);
     for (let part = 0; part < count; part++) {
       // Neighbours in the alphabet are often alike, and alike slow: each part gets some of them.
-      const files = own.filter((_, i) => i % count === part);
-      const title = `${directory}/${count === 1 ? "" : ` part ${part + 1}`} (${files.length} files)`;
-      units.push(files.length === 1 ? apart(files)[0] : { name: title, files });
+      const some = own.filter((_, i) => i % count === part);
+      const title = `${directory}/${count === 1 ? "" : ` part ${part + 1}`} (${some.length} files)`;
+      units.push(some.length === 1 ? apart(some)[0] : { name: title, files: some });
     }
   }
   return units;

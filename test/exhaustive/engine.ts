@@ -60,11 +60,6 @@ export function isFull(): boolean {
   return environment("EXHAUSTIVE") === "full";
 }
 
-/** True on the runtime that has the time for everything. */
-export function isNode(): boolean {
-  return !("Bun" in globalThis) && !("Deno" in globalThis);
-}
-
 /** A variable of the environment; `undefined` where there is none, or where it may not be read. */
 export function environment(name: string): string | undefined {
   try {

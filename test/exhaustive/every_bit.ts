@@ -1,5 +1,6 @@
 /** Turns over bits of every file of small logs, opens each for reading and for writing, and reads everything. */
-import { isFull, isNode, shardFile } from "./engine.ts";
+import { isNode } from "../fixtures/share.ts";
+import { isFull, shardFile } from "./engine.ts";
 import { Broken, type Flip, flipped, runFlip } from "./flip.ts";
 import { type Golden, goldenLogs } from "./golden.ts";
 

@@ -13,7 +13,8 @@ import {
   type OperationKind,
 } from "../../adapters/memory.ts";
 import { LogError } from "../../src/errors.ts";
-import { isFull, isNode, openOn } from "./engine.ts";
+import { isNode } from "../fixtures/share.ts";
+import { isFull, openOn } from "./engine.ts";
 import { type Promises, type Scenario, scenarios, SETTINGS } from "./scenarios.ts";
 
 const FAULTS: readonly Fault[] = [

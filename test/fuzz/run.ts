@@ -1,6 +1,7 @@
 /** How properties run: for a time, from a seed that is printed and can be given again. */
 import process from "node:process";
-import { isFull, isNode } from "../exhaustive/engine.ts";
+import { isFull } from "../exhaustive/engine.ts";
+import { share } from "../fixtures/share.ts";
 
 /** `FUZZ_SEED` of the environment, or a new one. */
 export const SEED: number = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -15,7 +16,7 @@ export function settings(numRuns: number, milliseconds: number): {
 } {
   return {
     seed: SEED,
-    numRuns: isFull() ? numRuns * 20 : isNode() ? numRuns : Math.ceil(numRuns / 3),
+    numRuns: isFull() ? numRuns * 20 : share(numRuns),
     // A replay runs as far as it has to.
     interruptAfterTimeLimit: isFull() || process.env.FUZZ_SEED !== undefined ? undefined : milliseconds,
     markInterruptAsFailure: false,
