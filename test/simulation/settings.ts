@@ -115,7 +115,7 @@ export function drawSettings(seed: number, random: SeededRandom): Settings {
       strict: profile === "weak",
       ...(profile === "errors" || profile === "lying" ? { faults: drawFaults(profile, random) } : {}),
     },
-    burst: isDirect ? 30 : random.pick([4, 8, 20]),
+    burst: isDirect ? 30 : random.pick([4, 8, 12]),
     operations: random.chance(0.97) ? 30 : 60,
     // Where header and index are gone as well, nobody can tell a value that is the next batch from that batch.
     hostile: random.chance(0.12) && (profile === "crashes" || profile === "errors"),
