@@ -59,6 +59,8 @@ interface AnyFigure {
   readonly tinyMessages?: number;
   /** It takes minutes: it runs only where it is asked for by name. @default {false} */
   readonly isOnlyNamed?: boolean;
+  /** Node and Bun take the library as npm has it, not its sources. @default {false} */
+  readonly isOfPackage?: boolean;
   /** What it reports beside the ratio, or instead of it. */
   readonly values?: readonly Value[];
 }

@@ -9,8 +9,13 @@ import process from "node:process";
 
 const [mode, directory, count] = process.argv.slice(2);
 
+async function load(): Promise<typeof import("../mod.ts")> {
+  const { library } = await import("./library.ts");
+  return await library();
+}
+
 async function write(messages: number): Promise<unknown> {
-  const { BACKPRESSURE, openLog } = await import("../mod.ts");
+  const { BACKPRESSURE, openLog } = await load();
   const { makeValue } = await import("./figure.ts");
   const log = await openLog(directory, { topic: "log" });
   const shard = log.shard(0);
@@ -23,7 +28,7 @@ async function write(messages: number): Promise<unknown> {
 }
 
 async function shards(count: number): Promise<unknown> {
-  const { openLog } = await import("../mod.ts");
+  const { openLog } = await load();
   const log = await openLog(directory, { topic: "log", shards: count });
   // Each has been written to once: a shard without any record has not even files.
   for (const shard of log.shards) shard.tryAppend({ value: "one" });
@@ -32,7 +37,7 @@ async function shards(count: number): Promise<unknown> {
 }
 
 let held: unknown;
-if (mode === "loaded") held = await import("../mod.ts");
+if (mode === "loaded") held = await load();
 else if (mode === "write") held = await write(Number(count));
 else if (mode === "shards") held = await shards(Number(count));
 else if (mode !== "idle") throw new Error(`no such mode: ${mode}`);

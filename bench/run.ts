@@ -7,12 +7,12 @@
  *
  * @module
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { figures } from "./figures/all.ts";
 import { describeMachine } from "./machine.ts";
@@ -49,6 +49,10 @@ const chosen = values.figures.split(",").map((name) => {
   }
   return figure;
 });
+/** Node and Bun get the library from npm, built; Deno gets its sources. */
+const built: Readonly<Record<string, string>> = chosen.some((figure) => figure.isOfPackage === true)
+  ? buildPackage()
+  : {};
 const directory = mkdtempSync(join(values.dir, "bimiplog-bench-"));
 const outcomes: Outcome[] = [];
 let failed = false;
@@ -93,7 +97,8 @@ async function measure(runtime: string, args: readonly string[], limitMs: number
   const start = START[runtime];
   if (start === undefined) throw new RangeError(`--runtimes takes ${Object.keys(START).join(", ")}, not ${runtime}`);
   const worker = fileURLToPath(new URL("./worker.ts", import.meta.url));
-  const child = spawn(runtime, [...start, worker, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const env = runtime === "deno" ? process.env : { ...process.env, ...built };
+  const child = spawn(runtime, [...start, worker, ...args], { env, stdio: ["ignore", "pipe", "inherit"] });
   const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (piece: string) => text += piece);
@@ -105,4 +110,12 @@ async function measure(runtime: string, args: readonly string[], limitMs: number
   if (exitCode === 0) return JSON.parse(text) as Outcome;
   console.error(`  ${runtime} gave no figure (exit ${exitCode})`);
   return undefined;
+}
+
+/** The environment in which the library is the built one. */
+function buildPackage(): Record<string, string> {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const { status } = spawnSync("node", [join(root, "scripts/build.ts")], { stdio: "inherit" });
+  if (status !== 0) throw new Error("the package cannot be built");
+  return { BENCH_PACKAGE: pathToFileURL(join(root, "dist/mod.js")).href };
 }

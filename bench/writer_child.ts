@@ -5,11 +5,13 @@
  * @module
  */
 import process from "node:process";
-import { BACKPRESSURE, openLog, type OpenOptions } from "../mod.ts";
+import type { OpenOptions } from "../mod.ts";
 import { waitToBeKilled } from "./child.ts";
 import { makeValue } from "./figure.ts";
+import { library } from "./library.ts";
 
 const [directory, messages, options] = process.argv.slice(2);
+const { BACKPRESSURE, openLog } = await library();
 const started = performance.now();
 const log = await openLog(directory, JSON.parse(options) as OpenOptions);
 const openMs = performance.now() - started;

@@ -15,6 +15,7 @@ const SHARDS_ABOVE = "64 idle shards, above the library imported";
 
 export const memory: ValueFigure = {
   name: "memory",
+  isOfPackage: true,
   title: "Memory above an idle process: messages of 100 bytes to one shard; and 64 idle shards",
   how:
     "Resident memory of a fresh process each (from /proc where there is one), minus that of a process of the same runtime that does nothing " +

@@ -19,6 +19,7 @@ const ACTIVE: OpenOptions = { topic: "log", segmentBytes: 2 ** 31 - 1 };
 
 export const openAfterKill: ValueFigure = {
   name: "open_after_kill",
+  isOfPackage: true,
   title:
     "openLog after SIGKILL of the writer, one shard, 1 GiB in the active segment; and with 500 sealed segments beside it",
   how:

@@ -21,9 +21,6 @@ export function needsPackage(file: string): boolean {
 export async function makePackage(root: string): Promise<Record<string, string>> {
   const directory = join(root, "node_modules", ".cache", `package-${process.pid}`);
   process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
-  const compiler = join(root, "node_modules/typescript/bin/tsc");
-  await promisify(execFile)(process.execPath, [compiler, "-p", "tsconfig.build.json", "--outDir", directory], {
-    cwd: root,
-  });
+  await promisify(execFile)(process.execPath, [join(root, "scripts/build.ts"), "--out", directory], { cwd: root });
   return { TEST_PACKAGE: directory };
 }

@@ -1,6 +1,6 @@
 /** What the tests of the first steps share: the package as a user has it, and programs that run to their end. */
 import { execFile } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -75,14 +75,13 @@ export class Project {
     const built = process.env.TEST_PACKAGE;
     if (built !== undefined) cpSync(built, this.dist, { recursive: true });
     else {
-      const { exitCode, stdout, stderr } = await run("tsc", ["-p", "tsconfig.build.json", "--outDir", this.dist], ROOT);
+      const build = join(ROOT, "scripts/build.ts");
+      const { exitCode, stdout, stderr } = await run("node", [build, "--out", this.dist], ROOT);
       if (exitCode !== 0) throw new Error(`Cannot build: ${stdout}${stderr}`);
     }
     cpSync(join(ROOT, "package.json"), join(this.dist, "../package.json"));
     const commands = join(this.directory, "node_modules/.bin");
     mkdirSync(commands);
-    const main = join(this.dist, "src/cli/main.js");
-    if (existsSync(main)) chmodSync(main, 0o755);
     symlinkSync("../@bimip/log/dist/src/cli/main.js", join(commands, "bimiplog"));
     writeFileSync(join(this.directory, "package.json"), JSON.stringify({ private: true, type: "module" }));
   }
