@@ -83,6 +83,7 @@ export class ShardMirror {
       try {
         return await attempt();
       } catch (error) {
+        this.#options.topic.forget();
         await this.#options.patience.wait(error);
       }
     }
@@ -167,7 +168,9 @@ export class ShardMirror {
         const sourceNext = step.value.lastOffset + 1;
         const outgoing = await this.#prepare(step.value);
         const { length } = outgoing.bytes;
-        while (flight.length > 0 && (flight.length >= MAX_IN_FLIGHT || inFlightBytes + length > MAX_IN_FLIGHT_BYTES)) {
+        while (
+          flight.length > 0 && (flight.length >= this.#mostInFlight || inFlightBytes + length > MAX_IN_FLIGHT_BYTES)
+        ) {
           const { bytes, done } = flight.shift()!;
           await done;
           inFlightBytes -= bytes;
@@ -200,6 +203,11 @@ export class ShardMirror {
     stampProducer(outgoing, state.producer, sequence);
     this.targetEnd += outgoing.count;
     return outgoing;
+  }
+
+  /** A broker that does not know the producer takes any number of it first: until it does, batches could overtake each other. */
+  get #mostInFlight(): number {
+    return this.#sinceResumed === 0 ? 1 : MAX_IN_FLIGHT;
   }
 
   async #send(connection: BrokerConnection, outgoing: OutgoingBatch, sourceNext: number): Promise<void> {

@@ -10,7 +10,7 @@ import { endOfSegment, voidBatch } from "../recovery/rebuild_write.ts";
 import { logPath } from "../segment/names.ts";
 import type { Vfs, VfsFile } from "../vfs.ts";
 import type { KafkaTopic } from "./wire/cluster.ts";
-import { KafkaError } from "./wire/kafka_error.ts";
+import { brokerError, KafkaError, OFFSET_NOT_AVAILABLE } from "./wire/kafka_error.ts";
 import type { Patience } from "./wire/patience.ts";
 import { requestFetch, requestOffsets } from "./wire/requests.ts";
 
@@ -81,14 +81,19 @@ export class ShardRestore {
     let empty = 0;
     while (this.nextOffset < this.end) {
       signal.throwIfAborted();
-      const { bytes, logStart } = await requestFetch(connection, place, this.nextOffset, FETCH_BYTES);
+      const { bytes, logStart, highWatermark } = await requestFetch(connection, place, this.nextOffset, FETCH_BYTES);
       if (logStart > this.nextOffset) throw this.#removed(logStart);
       const before = this.nextOffset;
       await this.#take(bytes);
-      patience.succeeded();
-      if (this.nextOffset > before) empty = 0;
-      // Offsets at the end that no batch has any more: they are kept, without records.
-      else if (++empty >= EMPTY_FETCHES) {
+      if (this.nextOffset > before) {
+        empty = 0;
+        patience.succeeded();
+      } else if (highWatermark < this.end) {
+        // A new leader does not know at once how far the other replicas have come, and shows nothing behind that.
+        const details = { shard };
+        throw brokerError(OFFSET_NOT_AVAILABLE, `read partition ${shard} of ${topic.topic} up to ${this.end}`, details);
+      } else if (++empty >= EMPTY_FETCHES) {
+        // Offsets at the end that no batch has any more: they are kept, without records.
         await this.#write(voidBatch(this.nextOffset, this.end, this.#epoch), 0, HEADER_BYTES);
       }
     }

@@ -9,7 +9,8 @@
  * }));
  * ```
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -33,6 +34,8 @@ export interface BrokerOptions {
   readonly heap?: string;
   /** Where the broker's classes are written when it is stopped. */
   readonly archiveClasses?: string;
+  /** For clients and for controllers. @default {free ones} */
+  readonly ports?: readonly [number, number];
 }
 
 /** Runs `body` with a started broker, stops it and removes everything it had. */
@@ -68,8 +71,9 @@ export class Broker {
   }
 
   /** Makes the directory of a broker. */
-  static async create({ settings = {}, heap = "384m", archiveClasses }: BrokerOptions = {}): Promise<Broker> {
-    const [port, controllerPort] = await freePorts(2);
+  static async create(options: BrokerOptions = {}): Promise<Broker> {
+    const { settings = {}, heap = "384m", archiveClasses } = options;
+    const [port, controllerPort] = options.ports ?? await freePorts(2);
     const broker = new Broker(mkdtempSync(join(tmpdir(), "bimiplog-broker-")), port, { heap, archiveClasses });
     mkdirSync(broker.dataDirectory);
     const properties = serverProperties(port, controllerPort, broker.dataDirectory, settings);
@@ -106,7 +110,7 @@ export class Broker {
   /** Starts it, and waits until clients can come. */
   async start(): Promise<void> {
     if (this.#running !== undefined) throw new Error("the broker runs already");
-    await this.#format();
+    await this.format();
     const before = this.log().length;
     const running = startJava("kafka.Kafka", ["server.properties"], {
       ...this.#java,
@@ -140,6 +144,13 @@ export class Broker {
   /** Stops it as an operator does, so that it starts again without recovery. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
+  }
+
+  /** Holds it where it is, as a machine does that hangs: its connections stay, and nothing is answered until the answer is called. */
+  async freeze(): Promise<() => void> {
+    const pid = await this.pid();
+    process.kill(pid, "SIGSTOP");
+    return () => void process.kill(pid, "SIGCONT");
   }
 
   /** Ends it in the middle of whatever it does: kill -9. */
@@ -178,11 +189,23 @@ export class Broker {
     return runJava(name, words, { heap: "256m", directory: this.directory, definitions, ...options });
   }
 
-  async #format(): Promise<void> {
+  /** Prepares its directory, once; `start` does so by itself. */
+  async format(): Promise<void> {
     if (this.#formatted) return;
     const words = ["format", "-t", CLUSTER_ID, "-c", "server.properties"];
     const { status, stdout, stderr } = await this.#runTool("kafka.tools.StorageTool", words);
     if (status !== 0) throw new Error(`the broker's directory cannot be formatted: ${stderr}${stdout}`);
+    this.#formatted = true;
+  }
+
+  /** Prepares its directory as that of another node of its cluster was: no Java program is started for it. */
+  formatLike(other: Broker, id: number): void {
+    const name = "meta.properties";
+    const text = readFileSync(join(other.dataDirectory, name), "utf8");
+    const own = text.replace(/^node\.id=.*$/m, `node.id=${id}`)
+      .replace(/^directory\.id=.*$/m, `directory.id=${randomBytes(16).toString("base64url")}`);
+    writeFileSync(join(this.dataDirectory, name), own);
+    copyFileSync(join(other.dataDirectory, "bootstrap.checkpoint"), join(this.dataDirectory, "bootstrap.checkpoint"));
     this.#formatted = true;
   }
 
@@ -201,7 +224,7 @@ export class Broker {
 }
 
 /** Ports that nobody listens on at this moment. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(servers.map((server) =>
     new Promise<number>((resolve, reject) => {

@@ -11,11 +11,12 @@ export async function createTopic(
   topic: string,
   partitions: number,
   settings: Readonly<Record<string, string>> = {},
+  replicas: number = 1,
 ): Promise<void> {
   const reach = { clientId: "test", tls: false, sasl: undefined, timeoutMs: 20_000 };
   const connection = await BrokerConnection.connect("127.0.0.1", broker.port, reach, new AbortController().signal);
   try {
-    const body = new WireWriter().int32(1).string(topic).int32(partitions).int16(1).int32(0);
+    const body = new WireWriter().int32(1).string(topic).int32(partitions).int16(replicas).int32(0);
     // The records of tests have old timestamps.
     const configs = Object.entries({ "retention.ms": "-1", ...settings });
     body.int32(configs.length);

@@ -197,7 +197,9 @@ export class GroupMember {
       const counts = new Map<string, number>();
       for (const name of new Set(subscribers.flatMap(({ topics }) => topics))) {
         const { error, leaders } = await requestMetadata(await this.#topic.anyBroker(), name);
-        if (error === 0) counts.set(name, leaders.length);
+        // A broker that has just started may not know the own topic yet: without it nobody would get any of its shards.
+        if (name === topic) counts.set(name, Math.max(leaders.length, this.#cluster.partitions));
+        else if (error === 0) counts.set(name, leaders.length);
       }
       for (const [id, dealt] of dealOut(joined.protocol, subscribers, counts)) {
         assignments.set(id, encodeAssignment(dealt));

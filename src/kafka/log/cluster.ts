@@ -6,7 +6,7 @@
 import type { Codecs } from "../../batch/codecs.ts";
 import { LogError } from "../../errors.ts";
 import type { ReadOptions } from "../../read/read_options.ts";
-import { connectTopic, type KafkaOptions, patienceOf } from "../kafka_options.ts";
+import { type KafkaOptions, patienceOf } from "../kafka_options.ts";
 import type { BrokerConnection } from "../wire/connection.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
 import type { Patience } from "../wire/patience.ts";
@@ -24,13 +24,15 @@ export interface Cluster {
   readonly options: KafkaOptions;
   readonly codecs: Codecs;
   readonly partitions: number;
+  /** Those of its writers. */
+  readonly connections: KafkaTopic;
   /** Set off when the log is closed. */
   readonly closed: AbortSignal;
 }
 
 /** Connections of their own: a reader that waits for records must not keep a writer waiting. */
-export function ownConnections({ options }: Cluster): KafkaTopic {
-  return connectTopic(options);
+export function ownConnections({ connections }: Cluster): KafkaTopic {
+  return connections.another();
 }
 
 /** How long one task waits for brokers. */

@@ -29,7 +29,7 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
       topic,
       0,
       found,
-      (leader) => requestTopicSetting(leader, options.topic, "max.message.bytes").catch(() => undefined),
+      (leader) => requestTopicSetting(leader, options.topic, "max.message.bytes"),
     );
     const maxBatchBytes = Number(setting) > 0 ? Number(setting) : USUAL_MAX_BYTES;
     const partitions = (await topic.metadata()).leaders.length;
@@ -75,7 +75,7 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
         ),
       )
     );
-    const cluster = { options: kept, codecs, partitions, closed: closed.signal };
+    const cluster = { options: kept, codecs, partitions, connections: topic, closed: closed.signal };
     return new ClusterLog(cluster, shards, topic, maxBuffer, () => {
       closed.abort();
       topic.close();

@@ -4,12 +4,21 @@
  * @module
  */
 import { BrokerConnection, type ConnectionSettings } from "./connection.ts";
+import { firstAnswer } from "./first_answer.ts";
 import { brokerError, KafkaError, networkError, UNKNOWN_TOPIC } from "./kafka_error.ts";
 import { requestMetadata, type TopicMetadata } from "./requests.ts";
 
 /** A broker takes one request of a connection at a time: several connections keep it busy. */
 const CONNECTIONS_PER_BROKER = 8;
 const DEFAULT_PORT = 9092;
+/** A broker that is silent for so long is not the only one that is asked. */
+const STAGGER_MS = 1000;
+
+/** Where a broker listens. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** Where a cluster is, and how it is reached. */
 export interface ClusterOptions extends ConnectionSettings {
@@ -21,7 +30,9 @@ export interface ClusterOptions extends ConnectionSettings {
 export class KafkaTopic {
   readonly topic: string;
   readonly #options: ClusterOptions;
-  readonly #bootstrap: readonly { host: string; port: number }[];
+  readonly #bootstrap: readonly Place[];
+  /** Whom to ask, in this order: who has answered last, those that were named, those that were learned of. */
+  #places: readonly Place[];
   readonly #connections = new Map<string, Promise<BrokerConnection>>();
   #metadata: Promise<TopicMetadata> | undefined = undefined;
   readonly #closed = new AbortController();
@@ -31,7 +42,14 @@ export class KafkaTopic {
     this.topic = topic;
     this.#options = options;
     if (options.brokers.length === 0) throw new TypeError("Cannot reach a cluster: brokers must name one at least");
-    this.#bootstrap = options.brokers.map(parseBroker);
+    this.#bootstrap = this.#places = options.brokers.map(parseBroker);
+  }
+
+  /** Connections of their own to the same topic, with what is known of its cluster. */
+  another(): KafkaTopic {
+    const other = new KafkaTopic(this.topic, this.#options);
+    other.#places = this.#places;
+    return other;
   }
 
   /** What the cluster says of the topic; asked for once, until {@linkcode KafkaTopic.forget}. */
@@ -69,16 +87,8 @@ export class KafkaTopic {
 
   /** A connection to any broker that is there. */
   async anyBroker(): Promise<BrokerConnection> {
-    const { brokers } = await this.metadata();
-    let failure: unknown = networkError(`use topic ${this.topic}`, "the cluster names no broker");
-    for (const broker of brokers) {
-      try {
-        return await this.#connect(broker.host, broker.port, 0);
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
+    await this.metadata();
+    return await firstAnswer(this.#places, STAGGER_MS, ({ host, port }) => this.#connect(host, port, 0));
   }
 
   /** A connection for requests that others must not wait for. */
@@ -94,20 +104,20 @@ export class KafkaTopic {
   }
 
   async #load(): Promise<TopicMetadata> {
-    let failure: unknown;
-    for (const { host, port } of this.#bootstrap) {
-      try {
-        const metadata = await requestMetadata(await this.#connect(host, port, 0), this.topic);
-        if (metadata.error !== 0) {
-          throw brokerError(metadata.error, `use topic ${this.topic}`);
-        }
-        return metadata;
-      } catch (error) {
-        if (error instanceof KafkaError && error.number === UNKNOWN_TOPIC) throw error;
-        failure = error;
-      }
-    }
-    throw failure;
+    const { place, metadata } = await firstAnswer(this.#places, STAGGER_MS, async (place) => {
+      const metadata = await requestMetadata(await this.#connect(place.host, place.port, 0), this.topic);
+      // A topic that one does not know is not asked for everywhere.
+      if (metadata.error !== 0 && metadata.error !== UNKNOWN_TOPIC) throw this.#refusal(metadata.error);
+      return { place, metadata };
+    });
+    const all = [place, ...this.#bootstrap, ...metadata.brokers];
+    this.#places = [...new Map(all.map(({ host, port }) => [`${host}:${port}`, { host, port }])).values()];
+    if (metadata.error !== 0) throw this.#refusal(metadata.error);
+    return metadata;
+  }
+
+  #refusal(code: number): KafkaError {
+    return brokerError(code, `use topic ${this.topic}`);
   }
 
   async #connect(host: string, port: number, slot: number): Promise<BrokerConnection> {
@@ -132,7 +142,7 @@ export class KafkaTopic {
   }
 }
 
-function parseBroker(text: string): { host: string; port: number } {
+function parseBroker(text: string): Place {
   const match = /^(?:\[([^\]]+)\]|([^:\s[\]]+))(?::(\d{1,5}))?$/.exec(text);
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
   if (match === null || port < 1 || port > 65_535) {

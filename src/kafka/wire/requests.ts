@@ -145,7 +145,7 @@ async function tooLarge(
   return error;
 }
 
-/** A setting of a topic; `undefined` where the broker does not tell it. */
+/** A setting of a topic; `undefined` where the broker does not tell it, as where that is not permitted. */
 export async function requestTopicSetting(
   connection: BrokerConnection,
   topic: string,
