@@ -39,5 +39,6 @@ export {
   type RestoreResult,
 } from "./src/kafka/restore.ts";
 export { KafkaError } from "./src/kafka/wire/kafka_error.ts";
+export type { SaslMechanism } from "./src/kafka/wire/sasl.ts";
 
 provideCodecs(runtimeCodecs);

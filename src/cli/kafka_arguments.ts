@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { KafkaOptions } from "../kafka/kafka_options.ts";
+import { SASL_MECHANISMS } from "../kafka/wire/sasl.ts";
 import type { Context } from "./command.ts";
 import type { OptionKinds } from "./arguments.ts";
 import { UsageError } from "./exit_codes.ts";
@@ -16,7 +18,9 @@ const SAY_EVERY_MS = 5000;
 export const KAFKA_OPTIONS: OptionKinds = {
   topic: "value",
   tls: "flag",
+  ca: "value",
   user: "value",
+  mechanism: "value",
   patience: "value",
   json: "flag",
 };
@@ -24,7 +28,9 @@ export const KAFKA_OPTIONS: OptionKinds = {
 /** What `--help` says of them. */
 export const KAFKA_DETAILS: string = `  --topic T            the topic; it must exist
   --tls                encrypted connections
-  --user NAME          authenticate with SASL PLAIN; the password is in the environment variable ${PASSWORD}
+  --ca FILE            encrypted connections to brokers whose certificates these authorities (PEM) have signed
+  --user NAME          authenticate with SASL; the password is in the environment variable ${PASSWORD}
+  --mechanism M        how: PLAIN (the default), SCRAM-SHA-256 or SCRAM-SHA-512
   --patience SECONDS   longest time without progress while a broker is away
   --json               one object a line on stdout: {"progress":…}, and at last {"summary":…}`;
 
@@ -39,6 +45,9 @@ export function kafkaOptions({ args, stderr, interruption }: Context, brokersIn:
   if (username !== undefined && password === undefined) {
     throw new UsageError(`--user needs the password in the environment variable ${PASSWORD}`);
   }
+  const mechanism = args.oneOf("mechanism", SASL_MECHANISMS);
+  if (mechanism !== undefined && username === undefined) throw new UsageError("--mechanism needs --user");
+  const ca = args.value("ca");
   const patience = args.wholeNumber("patience", 0, 31_536_000);
   let said = -Infinity;
   let last = "";
@@ -53,10 +62,22 @@ export function kafkaOptions({ args, stderr, interruption }: Context, brokersIn:
   return {
     brokers,
     topic,
-    tls: args.flag("tls"),
+    tls: ca === undefined ? args.flag("tls") : { ca: certificatesIn(ca) },
     signal: interruption.signal,
     onWait,
-    ...(username === undefined ? {} : { sasl: { username, password: password! } }),
+    ...(username === undefined ? {} : { sasl: { username, password: password!, mechanism: mechanism ?? "PLAIN" } }),
     ...(patience === undefined ? {} : { patienceMs: patience * 1000 }),
   };
+}
+
+/** What is in such a file. One without a certificate would mean that every broker is refused. */
+function certificatesIn(file: string): string {
+  let text = "";
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`--ca: ${(error as Error).message}`);
+  }
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new UsageError(`--ca: ${file} holds no certificate in PEM`);
 }

@@ -25,7 +25,7 @@ ${KAFKA_DETAILS}
 export const mirrorCommand: Command = {
   name: "mirror",
   synopsis: "DIR --to HOST:PORT --topic T [--follow] [--accept-gap] [--state-dir PATH]\n" +
-    "                       [--tls] [--user NAME] [--patience SECONDS] [--json]",
+    "                       [--tls] [--ca FILE] [--user NAME] [--mechanism M] [--patience SECONDS] [--json]",
   summary: "send a log to a Kafka topic",
   details: DETAILS,
   options: { to: "value", follow: "flag", "accept-gap": "flag", "state-dir": "value", ...KAFKA_OPTIONS },

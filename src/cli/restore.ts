@@ -20,7 +20,7 @@ ${KAFKA_DETAILS}
 
 export const restoreCommand: Command = {
   name: "restore",
-  synopsis: "DIR --from HOST:PORT --topic T [--segment-bytes N] [--tls] [--user NAME]\n" +
+  synopsis: "DIR --from HOST:PORT --topic T [--segment-bytes N] [--tls] [--ca FILE] [--user NAME] [--mechanism M]\n" +
     "                        [--patience SECONDS] [--json]",
   summary: "make a log of a Kafka topic",
   details: DETAILS,

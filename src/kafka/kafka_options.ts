@@ -8,6 +8,7 @@ import type { Codecs } from "../batch/codecs.ts";
 import type { SignalOptions } from "../options.ts";
 import type { Vfs } from "../vfs.ts";
 import { KafkaTopic } from "./wire/cluster.ts";
+import { SASL_MECHANISMS, type SaslMechanism } from "./wire/sasl.ts";
 import { Patience } from "./wire/patience.ts";
 
 /** Where a topic is and how it is reached. */
@@ -20,8 +21,11 @@ export interface KafkaOptions extends SignalOptions {
   clientId?: string;
   /** Encrypted connections: `true`, or options of `node:tls`, such as `{ ca }`. @default {false} */
   tls?: boolean | ConnectionOptions;
-  /** Name and password (SASL PLAIN). Without `tls` they travel readable. */
-  sasl?: { username: string; password: string };
+  /**
+   * Name and password. With `PLAIN` they travel as they are: only with `tls` is that no secret told. `SCRAM-SHA-256` and
+   * `SCRAM-SHA-512` prove the password without sending it.
+   */
+  sasl?: { username: string; password: string; /** @default {"PLAIN"} */ mechanism?: SaslMechanism };
   /** Longest wait for a connection and for one answer, in milliseconds, 100–600,000. @default {30_000} */
   requestTimeoutMs?: number;
   /**
@@ -51,8 +55,19 @@ export function connectTopic(options: KafkaOptions): KafkaTopic {
   if (!(timeoutMs >= 100 && timeoutMs <= 600_000)) {
     throw new RangeError(`Cannot reach a topic: requestTimeoutMs must be 100 to 600000, not ${String(timeoutMs)}`);
   }
+  if (sasl !== undefined) checkSasl(sasl);
   const list = typeof brokers === "string" ? brokers.split(",").map((broker) => broker.trim()) : brokers;
   return new KafkaTopic(topic, { brokers: list, clientId, tls, sasl, timeoutMs });
+}
+
+function checkSasl({ username, password, mechanism = "PLAIN" }: NonNullable<KafkaOptions["sasl"]>): void {
+  if (typeof username !== "string" || username === "" || typeof password !== "string") {
+    throw new TypeError("Cannot reach a topic: sasl must have a username and a password");
+  }
+  if (SASL_MECHANISMS.includes(mechanism)) return;
+  throw new RangeError(
+    `Cannot reach a topic: sasl.mechanism must be ${SASL_MECHANISMS.join(" or ")}, not ${String(mechanism)}`,
+  );
 }
 
 /**

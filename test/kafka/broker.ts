@@ -34,6 +34,8 @@ export interface BrokerOptions {
   readonly heap?: string;
   /** Where the broker's classes are written when it is stopped. */
   readonly archiveClasses?: string;
+  /** Further words for the tool that prepares its directory. */
+  readonly format?: readonly string[];
   /** For clients and for controllers. @default {free ones} */
   readonly ports?: readonly [number, number];
 }
@@ -59,11 +61,18 @@ export class Broker {
   /** What clients are given: `127.0.0.1:PORT`. */
   readonly address: string;
   readonly #java: Pick<JavaOptions, "heap" | "archiveClasses">;
+  readonly #formatWords: readonly string[];
   #running: JavaProcess | undefined;
   #formatted = false;
 
-  private constructor(directory: string, port: number, java: Pick<JavaOptions, "heap" | "archiveClasses">) {
+  private constructor(
+    directory: string,
+    port: number,
+    java: Pick<JavaOptions, "heap" | "archiveClasses">,
+    formatWords: readonly string[],
+  ) {
     this.directory = directory;
+    this.#formatWords = formatWords;
     this.dataDirectory = join(directory, "data");
     this.port = port;
     this.address = `127.0.0.1:${port}`;
@@ -72,9 +81,10 @@ export class Broker {
 
   /** Makes the directory of a broker. */
   static async create(options: BrokerOptions = {}): Promise<Broker> {
-    const { settings = {}, heap = "384m", archiveClasses } = options;
+    const { settings = {}, heap = "384m", archiveClasses, format = [] } = options;
     const [port, controllerPort] = options.ports ?? await freePorts(2);
-    const broker = new Broker(mkdtempSync(join(tmpdir(), "bimiplog-broker-")), port, { heap, archiveClasses });
+    const directory = mkdtempSync(join(tmpdir(), "bimiplog-broker-"));
+    const broker = new Broker(directory, port, { heap, archiveClasses }, format);
     mkdirSync(broker.dataDirectory);
     const properties = serverProperties(port, controllerPort, broker.dataDirectory, settings);
     writeFileSync(join(broker.directory, "server.properties"), properties);
@@ -192,7 +202,7 @@ export class Broker {
   /** Prepares its directory, once; `start` does so by itself. */
   async format(): Promise<void> {
     if (this.#formatted) return;
-    const words = ["format", "-t", CLUSTER_ID, "-c", "server.properties"];
+    const words = ["format", "-t", CLUSTER_ID, "-c", "server.properties", ...this.#formatWords];
     const { status, stdout, stderr } = await this.#runTool("kafka.tools.StorageTool", words);
     if (status !== 0) throw new Error(`the broker's directory cannot be formatted: ${stderr}${stdout}`);
     this.#formatted = true;

@@ -3,28 +3,27 @@
  *
  * @module
  */
-import { connect as connectPlain, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import type { Socket } from "node:net";
 import { readI32, writeI32 } from "../../bytes.ts";
 import { WireError, WireReader, WireWriter } from "./encoding.ts";
-import { brokerError, type KafkaError, networkError } from "./kafka_error.ts";
+import { KafkaError, networkError } from "./kafka_error.ts";
+import { authenticate, type SaslSettings } from "./sasl.ts";
+import { openSocket, type SocketSettings } from "./socket.ts";
 
 /** How brokers are reached. */
-export interface ConnectionSettings {
+export interface ConnectionSettings extends SocketSettings {
   /** Name that brokers see in their logs. */
   readonly clientId: string;
-  /** Encrypts: `true`, or what `node:tls` is to be told. */
-  readonly tls: boolean | ConnectionOptions;
-  /** Name and password, as SASL PLAIN. */
-  readonly sasl: { readonly username: string; readonly password: string } | undefined;
-  /** Longest wait for a connection and for an answer. */
+  /** Who is there, where the broker asks for it. */
+  readonly sasl: SaslSettings | undefined;
+  /** Longest wait for a connection and for an answer, in milliseconds. */
   readonly timeoutMs: number;
 }
 
 /** Largest answer that is taken: a fetch answers one whole batch, however large it is. */
 const MAX_ANSWER_BYTES: number = 512 * 1024 * 1024;
-const SASL_HANDSHAKE = 17;
-const SASL_AUTHENTICATE = 36;
+/** The first three bytes of what TLS says where it is not understood, in all its versions. */
+const [FIRST_ALERT, LAST_ALERT] = [0x150300, 0x150304];
 
 interface Waiting {
   readonly action: string;
@@ -41,6 +40,7 @@ export class BrokerConnection {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
+  #hasAnswered = false;
   #failure: Error | undefined = undefined;
   #pieces: Uint8Array[] = [];
   #received = 0;
@@ -54,7 +54,7 @@ export class BrokerConnection {
     this.#settings = settings;
     socket.on("data", (data: Uint8Array) => this.#take(data));
     socket.on("error", (error) => this.#fail(networkError(`talk to ${host}:${port}`, error.message, error)));
-    socket.on("close", () => this.#fail(networkError(`talk to ${host}:${port}`, "the connection was closed")));
+    socket.on("close", () => this.#fail(networkError(`talk to ${host}:${port}`, this.#whyClosed)));
   }
 
   /** Connects, and authenticates where it is asked for. The signal ends the attempt. */
@@ -64,32 +64,10 @@ export class BrokerConnection {
     settings: ConnectionSettings,
     signal: AbortSignal,
   ): Promise<BrokerConnection> {
-    const { tls, timeoutMs, sasl } = settings;
-    const socket = tls === false
-      ? connectPlain({ host, port, noDelay: true })
-      : connectTls({ servername: host, ...(tls === true ? {} : tls), host, port });
-    await new Promise<void>((resolve, reject) => {
-      const action = `connect to ${host}:${port}`;
-      const giveUp = (): void => fail("it was given up");
-      const fail = (why: string, cause?: unknown): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", giveUp);
-        socket.destroy();
-        reject(networkError(action, why, cause));
-      };
-      const timer = setTimeout(() => fail(`no connection within ${timeoutMs} ms`), timeoutMs);
-      signal.addEventListener("abort", giveUp);
-      socket.once("error", (error: Error & { code?: string }) => fail(error.message || error.code || "refused", error));
-      socket.once(tls === false ? "connect" : "secureConnect", () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", giveUp);
-        resolve();
-      });
-    });
-    socket.removeAllListeners("error");
+    const socket = await openSocket(host, port, settings, signal);
     const connection = new BrokerConnection(host, port, socket, settings);
     if (signal.aborted) connection.close();
-    if (sasl !== undefined) await connection.#authenticate(sasl.username, sasl.password);
+    if (settings.sasl !== undefined) await connection.#authenticate(settings.sasl);
     return connection;
   }
 
@@ -132,20 +110,22 @@ export class BrokerConnection {
     this.#fail(networkError(`talk to ${this.host}:${this.port}`, "the connection was closed"));
   }
 
-  async #authenticate(username: string, password: string): Promise<void> {
+  async #authenticate(settings: SaslSettings): Promise<void> {
     const action = `authenticate with ${this.host}:${this.port}`;
     try {
-      const handshake = await this.request(SASL_HANDSHAKE, 1, [new WireWriter().string("PLAIN").bytes], action);
-      const offered = handshake.int16();
-      if (offered !== 0) throw brokerError(offered, action);
-      const token = new TextEncoder().encode(`\0${username}\0${password}`);
-      const answer = await this.request(SASL_AUTHENTICATE, 0, [new WireWriter().sized(token).bytes], action);
-      const code = answer.int16();
-      if (code !== 0) throw brokerError(code, action);
+      await authenticate((key, version, body) => this.request(key, version, [body], action), settings, action);
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  /** Brokers close a connection without a word where it is not what they expect. */
+  get #whyClosed(): string {
+    const { tls, sasl } = this.#settings;
+    const missing = [...(tls === false ? ["TLS (tls)"] : []), ...(sasl === undefined ? ["a password (sasl)"] : [])];
+    if (this.#hasAnswered || missing.length === 0) return "the connection was closed";
+    return `the connection was closed before anything was answered; does the broker ask for ${missing.join(" or ")}?`;
   }
 
   #take(data: Uint8Array): void {
@@ -156,6 +136,11 @@ export class BrokerConnection {
         if (this.#size < 0) {
           if (this.#received < 4) return;
           this.#size = readI32(this.#cut(4), 0);
+          const start = this.#size >>> 8;
+          if (!this.#hasAnswered && start >= FIRST_ALERT && start <= LAST_ALERT) {
+            const message = `Cannot talk to ${this.host}:${this.port}: that port speaks TLS; see tls (--tls)`;
+            throw new KafkaError("IO", "TLS", 0, false, message);
+          }
           if (this.#size < 4 || this.#size > MAX_ANSWER_BYTES) {
             throw new WireError(`an answer claims ${this.#size} bytes`);
           }
@@ -168,9 +153,11 @@ export class BrokerConnection {
         if (waiting === undefined) throw new WireError(`an answer to request ${id}, which nobody sent`);
         this.#waiting.delete(id);
         clearTimeout(waiting.timer);
+        this.#hasAnswered = true;
         waiting.resolve(new WireReader(answer.subarray(4)));
       }
     } catch (error) {
+      if (error instanceof KafkaError) return this.#fail(error);
       const why = error instanceof Error ? error.message : String(error);
       this.#fail(networkError(`talk to ${this.host}:${this.port}`, `is that a Kafka broker? ${why}`, error));
     }
@@ -206,7 +193,7 @@ export class BrokerConnection {
     this.#pieces = [];
     for (const { action, reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
-      reject(networkError(action, error.message.replace(/^Cannot [^:]*: /, ""), error));
+      reject(error.passes ? networkError(action, error.message.replace(/^Cannot [^:]*: /, ""), error) : error);
     }
     this.#waiting.clear();
   }

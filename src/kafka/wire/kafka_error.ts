@@ -51,6 +51,8 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   30: refused("GROUP_AUTHORIZATION_FAILED", GRANT),
   31: refused("CLUSTER_AUTHORIZATION_FAILED", GRANT),
   32: { name: "INVALID_TIMESTAMP", code: "CONFLICT", advice: "see the topic's message.timestamp.*.max.ms" },
+  33: { name: "UNSUPPORTED_SASL_MECHANISM", code: "UNSUPPORTED" },
+  34: refused("ILLEGAL_SASL_STATE", "it asks for no name and password there: leave `sasl` out, or use another port"),
   35: { name: "UNSUPPORTED_VERSION", code: "UNSUPPORTED", advice: "the broker must be Kafka 2.1 or later" },
   44: { name: "POLICY_VIOLATION", code: "CONFLICT" },
   45: passing("OUT_OF_ORDER_SEQUENCE_NUMBER"),
@@ -87,7 +89,7 @@ export const UNKNOWN_MEMBER = 25;
 export class KafkaError extends LogError {
   /** `KafkaError`. */
   override readonly name: string = "KafkaError";
-  /** Kafka's name of the error, such as `TOPIC_AUTHORIZATION_FAILED`; `NETWORK` where no broker answered. */
+  /** Kafka's name of the error, such as `TOPIC_AUTHORIZATION_FAILED`; `NETWORK` where no broker answered, `TLS` where none could be trusted. */
   readonly kafka: string;
   /** Kafka's number of it; 0 where no broker answered. */
   readonly number: number;
