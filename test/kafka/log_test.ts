@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { KafkaError, type KafkaLogOptions, openKafkaLog } from "../../kafka.ts";
-import { type Log, type LogRecord, openLog } from "../../mod.ts";
+import { type Codec, json, type Log, type LogRecord, openLog, type TypedRecord } from "../../mod.ts";
 import { collect, fails, useDirectory } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
@@ -67,6 +67,24 @@ describe("a log on a cluster", () => {
     assert.equal((await log.get({ shard, offset }))?.value?.length, 15_000);
     await fails("UNSUPPORTED", () => log.user("k"));
     await log.close();
+  });
+
+  it("takes and hands out messages, with a codec, and its shards take bytes", { skip }, async () => {
+    const { brokers, topic } = await newTopic(2);
+    await using log = await openKafkaLog({ brokers, topic, codec: json<{ item: string }>() });
+    const place = await log.append({ key: "alice", message: { item: "tea" } });
+    await log.append({ key: "alice", message: null });
+    const shard = log.shardFor("alice");
+    shard.tryAppend({ key: "alice", value: "no JSON" });
+    assert.equal(await shard.placed(2), 2);
+    assert.deepEqual((await log.get(place))?.message, { item: "tea" });
+    const records: TypedRecord<{ item: string }>[] = [];
+    for await (const record of log.read({ follow: true, limit: 3 })) records.push(record);
+    assert.deepEqual(records.slice(0, 2).map(({ message }) => message), [{ item: "tea" }, null]);
+    assert.throws(() => records[2].message, { code: "UNSUPPORTED" });
+    assert.equal(records[2].text(), "no JSON");
+    const codec = { encode: 1 } as unknown as Codec<string>;
+    await assert.rejects(openKafkaLog({ brokers, topic, codec }), TypeError);
   });
 
   it("numbers are offsets again once nobody else writes", { skip }, async () => {

@@ -157,6 +157,22 @@ export function sharedConsumers(skip: string | false, use: UsePlace): void {
     assert.equal((await deliveries(log, "picky")).length, 20);
   });
 
+  test("stats say how far the consumers of this program are behind, also those that are closed", 2, async (log) => {
+    await fill(log, 0, 6);
+    assert.deepEqual(log.stats().consumers, []);
+    const [consumer, other] = [log.consumer("mailer", { follow: false }), log.consumer("other", { follow: false })];
+    for await (const record of consumer) if (record.offset === 0) await consumer.commit(record);
+    for await (const _ of other);
+    await other.commit();
+    const lags = () =>
+      log.stats().consumers.map(({ consumer, shard, committed, lag }) => [consumer, shard, committed, lag]);
+    assert.deepEqual(lags().sort(), [["mailer", 0, 1, 2], ["mailer", 1, 1, 2], ["other", 0, 3, 0], ["other", 1, 3, 0]]);
+    assert.match(log.statsText(), /bimiplog_consumer_lag[^\n]*mailer[^\n]* 2\n/);
+    await Promise.all([consumer.close(), other.close()]);
+    await fill(log, 6, 8);
+    assert.deepEqual(lags().sort(), [["mailer", 0, 1, 3], ["mailer", 1, 1, 3], ["other", 0, 3, 1], ["other", 1, 3, 1]]);
+  });
+
   test("dropped records are told, or stop the loop", 1, async (log) => {
     await fill(log, 0, 20);
     const first = log.consumer("slow", { follow: false });

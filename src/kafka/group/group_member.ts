@@ -153,6 +153,7 @@ export class GroupMember {
     const patience = patienceFor(this.#cluster, this.#signal);
     await this.#coordinator.ask(patience, (broker) => requestCommit(broker, this.#place, topic, offsets));
     for (const [shard, next] of offsets) this.committed[shard] = next;
+    this.#tell();
   }
 
   async #join(): Promise<void> {
@@ -173,7 +174,14 @@ export class GroupMember {
         await patience.wait(error);
       }
     }
+    this.#tell();
     this.#arm();
+  }
+
+  /** For the log's stats. */
+  #tell(): void {
+    const own = [...this.#grants.keys()].map((shard) => [shard, this.committed[shard]] as const);
+    this.#cluster.lags.has(this, this.name, new Map(own));
   }
 
   /** Joins and gets what it is dealt. */

@@ -119,14 +119,18 @@ export class HeldPartition {
       codecs: cluster.codecs,
       patience: patienceFor(cluster, signal),
       onGap: onCorrupt === "skip" ? onGap ?? (() => {}) : undefined,
+      onEnd: (end) => cluster.lags.ended(this.grant.shard, end),
     });
   }
 
   /** Where the partition begins and ends now. */
-  offsets(): Promise<{ earliest: number; end: number }> {
+  async offsets(): Promise<{ earliest: number; end: number }> {
     const { cluster, topic, signal } = this.#options;
     const place = { topic: topic.topic, partition: this.grant.shard };
-    return ask(topic, place.partition, patienceFor(cluster, signal), (leader) => requestOffsets(leader, place));
+    const patience = patienceFor(cluster, signal);
+    const found = await ask(topic, place.partition, patience, (leader) => requestOffsets(leader, place));
+    cluster.lags.ended(place.partition, found.end);
+    return found;
   }
 
   /** Goes on behind offsets without a record. */

@@ -28,6 +28,7 @@ export async function lagOfGroup(cluster: Cluster, topic: KafkaTopic, name: stri
       patienceFor(cluster, cluster.closed),
       (leader) => requestOffsets(leader, place),
     );
+    cluster.lags.ended(shard, end);
     return { shard, committed: Math.max(0, stored), end, lag: Math.max(0, end - Math.max(stored, earliest)) };
   }));
   return { total: shards.reduce((sum, { lag }) => sum + lag, 0), shards };

@@ -6,6 +6,7 @@
 import type { Codecs } from "../../batch/codecs.ts";
 import { LogError } from "../../errors.ts";
 import type { ReadOptions } from "../../read/read_options.ts";
+import type { ConsumerLags } from "../group/consumer_lags.ts";
 import { type KafkaOptions, patienceOf } from "../kafka_options.ts";
 import type { BrokerConnection } from "../wire/connection.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
@@ -26,6 +27,8 @@ export interface Cluster {
   readonly partitions: number;
   /** Those of its writers. */
   readonly connections: KafkaTopic;
+  /** What is known of its consumers in this program. */
+  readonly lags: ConsumerLags;
   /** Set off when the log is closed. */
   readonly closed: AbortSignal;
 }

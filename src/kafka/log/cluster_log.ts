@@ -149,7 +149,8 @@ export class ClusterLog implements KafkaLog {
 
   stats(): LogStats {
     const { directory, topic, shards } = this;
-    return clusterStats({ directory, topic, shards, openedMs: this.#openedMs, maxBuffer: this.#maxBuffer });
+    const { lags } = this.#cluster;
+    return clusterStats({ directory, topic, shards, openedMs: this.#openedMs, maxBuffer: this.#maxBuffer, lags });
   }
 
   statsText(): string {

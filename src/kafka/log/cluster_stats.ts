@@ -4,6 +4,7 @@
  * @module
  */
 import { countsOf, type LogStats, ratio, type ShardStats, totalStats } from "../../log/stats.ts";
+import type { ConsumerLags } from "../group/consumer_lags.ts";
 import type { PartitionWriter } from "./partition_writer.ts";
 
 /** Of which log. */
@@ -13,10 +14,11 @@ export interface StatsQuestion {
   readonly openedMs: number;
   readonly maxBuffer: number;
   readonly shards: readonly PartitionWriter[];
+  readonly lags: ConsumerLags;
 }
 
 /** Makes them; what an acknowledgement covers counts as written and synced. */
-export function clusterStats({ directory, topic, openedMs, maxBuffer, shards }: StatsQuestion): LogStats {
+export function clusterStats({ directory, topic, openedMs, maxBuffer, shards, lags }: StatsQuestion): LogStats {
   const each = shards.map(shardStats);
   return {
     directory,
@@ -25,7 +27,7 @@ export function clusterStats({ directory, topic, openedMs, maxBuffer, shards }: 
     maxBufferBytes: maxBuffer * shards.length,
     total: totalStats(shards, each),
     shards: each,
-    consumers: [],
+    consumers: lags.stats(shards.map(({ written }) => written)),
   };
 }
 

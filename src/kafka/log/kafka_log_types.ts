@@ -6,6 +6,7 @@
 import type { CodecName } from "../../batch/format.ts";
 import type { LogError } from "../../errors.ts";
 import type { Log } from "../../log/log_types.ts";
+import type { Untyped } from "../../log/typed_records.ts";
 import type { Shard } from "../../shard/shard_types.ts";
 import type { KafkaOptions } from "../kafka_options.ts";
 
@@ -53,7 +54,7 @@ export interface KafkaShard extends Shard {
  * await log.close();
  * ```
  */
-export interface KafkaLog extends Log {
+export interface KafkaLog<T = Untyped, In = T> extends Log<T, In> {
   /** By number. */
   readonly shards: readonly KafkaShard[];
   /** A shard by number. Throws `RangeError` where there is none. */

@@ -5,6 +5,7 @@
  */
 import type { Codecs } from "../../batch/codecs.ts";
 import { LogError } from "../../errors.ts";
+import { ConsumerLags } from "../group/consumer_lags.ts";
 import { connectTopic } from "../kafka_options.ts";
 import { requestDeleteRecords } from "../wire/delete_records.ts";
 import { requestOffsets, requestTopicSetting } from "../wire/requests.ts";
@@ -75,7 +76,8 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
         ),
       )
     );
-    const cluster = { options: kept, codecs, partitions, connections: topic, closed: closed.signal };
+    const lags = new ConsumerLags();
+    const cluster = { options: kept, codecs, partitions, connections: topic, lags, closed: closed.signal };
     return new ClusterLog(cluster, shards, topic, maxBuffer, () => {
       closed.abort();
       topic.close();

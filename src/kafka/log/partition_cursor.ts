@@ -37,6 +37,8 @@ export interface PartitionCursorOptions {
   readonly patience: Patience;
   /** `undefined`: stop at damage. */
   readonly onGap: ((gap: GapEvent) => void) | undefined;
+  /** Told where the partition ends, after each fetch. */
+  readonly onEnd?: (end: number) => void;
 }
 
 /** A batch in memory that nothing writes to any more. */
@@ -192,13 +194,15 @@ export class PartitionCursor {
   }
 
   async #fetch(): Promise<boolean> {
-    const { topic, partition, patience, isCommitted = false } = this.#options;
+    const { topic, partition, patience, isCommitted = false, onEnd } = this.#options;
     const place = { topic: topic.topic, partition };
     for (;;) {
       try {
         const leader = await topic.leader(partition);
-        const { bytes, aborted } = await requestFetch(leader, place, this.nextOffset, FETCH_BYTES, isCommitted);
+        const fetched = await requestFetch(leader, place, this.nextOffset, FETCH_BYTES, isCommitted);
+        const { bytes, aborted } = fetched;
         patience.succeeded();
+        onEnd?.(fetched.highWatermark);
         this.#aborted = isCommitted ? new AbortedTransactions(aborted) : undefined;
         this.#bytes = bytes;
         this.#at = 0;
