@@ -4,6 +4,7 @@
 import { BrokerConnection } from "../../src/kafka/wire/connection.ts";
 import { WireWriter } from "../../src/kafka/wire/encoding.ts";
 import { requestCoordinator } from "../../src/kafka/wire/group_requests.ts";
+import { KafkaError } from "../../src/kafka/wire/kafka_error.ts";
 import { requestMetadata, type TopicMetadata } from "../../src/kafka/wire/requests.ts";
 import { Broker, freePorts } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
@@ -59,6 +60,16 @@ export class Brokers {
     await node.kill();
   }
 
+  /** Holds one where it is; the answer lets it go on. */
+  async freeze(node: Broker): Promise<() => void> {
+    this.#running.delete(node);
+    const thaw = await node.freeze();
+    return () => {
+      thaw();
+      this.#running.add(node);
+    };
+  }
+
   /** Brings one back that was killed. */
   async restart(node: Broker): Promise<void> {
     await node.start();
@@ -88,8 +99,16 @@ export class Brokers {
   /** The broker that keeps a consumer group. */
   async coordinator(group: string): Promise<Broker> {
     const [node] = this.#running;
-    const { port } = await this.#ask(node, (connection) => requestCoordinator(connection, group));
-    return this.nodes.find((node) => node.port === port)!;
+    let found: Broker | undefined;
+    await this.#until(`the coordinator of ${group}`, async () => {
+      // The first one who asks makes the brokers create the topic of the groups.
+      const answer = await this.#ask(node, (connection) => requestCoordinator(connection, group)).catch((error) => {
+        if (!(error instanceof KafkaError && error.passes)) throw error;
+      });
+      found = this.nodes.find(({ port }) => port === answer?.port);
+      return found !== undefined;
+    });
+    return found!;
   }
 
   /** Makes the first replica of each partition its leader again, and waits until it is. */

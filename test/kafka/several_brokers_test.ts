@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { type KafkaError, type KafkaLogOptions, mirrorToKafka, openKafkaLog, restoreFromKafka } from "../../kafka.ts";
 import { type Log, type LogRecord, openLog } from "../../mod.ts";
@@ -14,6 +15,8 @@ import { logLines, writeRecords } from "./written_log.ts";
 const skip = whyNoKafka();
 const WRITERS = [0, 1, 2, 3];
 const PARTITIONS = 3;
+/** `CLUSTER_KILLS=20` for the whole proof. */
+const KILLS = Number(process.env.CLUSTER_KILLS ?? 2);
 let brokers: Brokers;
 let topics = 0;
 
@@ -106,8 +109,9 @@ describe("a cluster of three brokers", () => {
         await writers.more(50);
         await until(() => consumed.length > 0, "a record for the consumer");
         const killed = new Set<Broker>();
-        for (const who of [() => brokers.leader(to.topic, 0), () => brokers.coordinator("several")]) {
-          const node = await who();
+        for (let kill = 0; kill < KILLS; kill++) {
+          const node =
+            await (kill % 2 === 0 ? brokers.leader(to.topic, kill % PARTITIONS) : brokers.coordinator("several"));
           killed.add(node);
           await brokers.kill(node);
           await Promise.all([writers.more(100), ownWriters.more(100)]);
@@ -141,7 +145,7 @@ describe("a cluster of three brokers", () => {
         assert.equal(lines.flat().length, ownWriters.count);
         assert.deepEqual(await reopen(restored, { readOnly: true }, logLines), lines);
         await own.close();
-        console.log(`${writers.count} + ${ownWriters.count} records, ${killed.size} brokers killed`);
+        console.log(`${writers.count} + ${ownWriters.count} records, ${KILLS} kills of ${killed.size} brokers`);
       }),
   );
 
@@ -152,7 +156,7 @@ describe("a cluster of three brokers", () => {
     const log = await openKafkaLog({ ...to, requestTimeoutMs: 2000, onWait });
     const writers = new Writers(log);
     await writers.more(20);
-    const thaw = await (await brokers.leader(to.topic, 0)).freeze();
+    const thaw = await brokers.freeze(await brokers.leader(to.topic, 0));
     try {
       await writers.more(20);
     } finally {
@@ -163,6 +167,37 @@ describe("a cluster of three brokers", () => {
     writers.check(await collect(log.read()), "stored");
     await log.close();
     assert.match(waits.join("\n"), /no answer in 2000 ms/);
+  });
+
+  it("a coordinator that hangs is left by its consumers before their session is over", { skip }, async () => {
+    const to = await newTopic(1);
+    const leader = await brokers.leader(to.topic, 0);
+    let [name, coordinator] = ["", leader];
+    for (let i = 0; coordinator === leader; i++) coordinator = await brokers.coordinator(name = `patient-${i}`);
+    await using log = await openKafkaLog(to);
+    const seen: string[] = [];
+    const consumer = log.consumer(name, { leaseMs: 6000 });
+    const consuming = (async () => {
+      for await (const record of consumer) {
+        seen.push(record.text()!);
+        await consumer.commit(record);
+      }
+    })();
+    const appendTo = async (end: number): Promise<void> => {
+      for (let i = seen.length; i < end; i++) await log.append({ value: `${i}` });
+      await until(() => consumer.committed.get(0) === end, `${end} records are committed`);
+    };
+    await appendTo(5);
+    const thaw = await brokers.freeze(coordinator);
+    try {
+      await appendTo(10);
+    } finally {
+      thaw();
+    }
+    await appendTo(15);
+    await consumer.close();
+    await consuming;
+    assert.deepEqual(seen, Array.from({ length: 15 }, (_, i) => `${i}`));
   });
 
   it("one address of the list is enough, also where the others are dead or hang", { skip }, async () => {

@@ -99,7 +99,7 @@ describe("an answer that passes", () => {
         await using log = await openKafkaLog(to);
         for (const value of ["a", "b", "c"]) await log.append({ value });
         broker.highWatermark = 1;
-        const shown = setTimeout(() => broker.highWatermark = undefined, 800);
+        const shown = setTimeout(() => broker.highWatermark = undefined, 200);
         const waits = new Set<string>();
         const onWait = (error: Error): void => void waits.add((error as KafkaError).kafka);
         const restored = join(directory, "restored");

@@ -144,6 +144,10 @@ export class GroupMember {
     await Promise.race([leaving.catch(() => {}), pause(LEAVING_MS)]);
   }
 
+  get #sessionMs(): number {
+    return Math.max(SESSION_MS, this.#options.leaseMs);
+  }
+
   get #place(): GroupPlace {
     return { group: this.name, generation: this.#generation, member: this.#member };
   }
@@ -186,9 +190,9 @@ export class GroupMember {
 
   /** Joins and gets what it is dealt. */
   async #enter(): Promise<number[]> {
-    const { accepts, leaseMs } = this.#options;
+    const { accepts } = this.#options;
     const { topic } = this.#topic;
-    const sessionMs = Math.max(SESSION_MS, leaseMs);
+    const sessionMs = this.#sessionMs;
     const owned = [...this.#grants.keys()];
     const metadata = encodeSubscription({ topics: [topic], accepts: accepts && [...accepts], owned });
     // Only members of this log understand which shards are wanted.
@@ -259,7 +263,8 @@ export class GroupMember {
     if (this.#joining !== undefined) return;
     const place = this.#place;
     try {
-      await requestHeartbeat(await this.#coordinator.connect(), place);
+      // A broker that hangs must not cost the session: another one coordinates soon.
+      await requestHeartbeat(await this.#coordinator.connect(), place, Math.round(this.#sessionMs * 2 / 3));
     } catch (error) {
       if (!isGroupError(error)) this.#coordinator.forget();
       else if (place.generation === this.#generation && this.#joining === undefined) this.#leftBehind(error.number);

@@ -71,6 +71,11 @@ export class BrokerConnection {
     return connection;
   }
 
+  /** Longest wait for an answer, where nothing else is said, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#settings.timeoutMs;
+  }
+
   get isOpen(): boolean {
     return this.#failure === undefined;
   }
@@ -79,14 +84,14 @@ export class BrokerConnection {
    * Sends a request; resolves with its answer.
    *
    * @param parts The body, in pieces that are sent as they are and not changed until the answer is there.
-   * @param longerMs So much longer than others may this answer take.
+   * @param limitMs Longest wait for this answer, in milliseconds; after it the connection is closed.
    */
   request(
     key: number,
     version: number,
     parts: readonly Uint8Array[],
     action: string,
-    longerMs: number = 0,
+    limitMs: number = this.#settings.timeoutMs,
   ): Promise<WireReader> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId;
@@ -94,10 +99,9 @@ export class BrokerConnection {
     const header = new WireWriter().int32(0).int16(key).int16(version).int32(id).string(this.#settings.clientId).bytes;
     writeI32(header, 0, parts.reduce((sum, part) => sum + part.length, header.length - 4));
     return new Promise((resolve, reject) => {
-      const timeoutMs = this.#settings.timeoutMs + longerMs;
       const late = (): void =>
-        this.#fail(networkError(action, `${this.host}:${this.port} gave no answer in ${timeoutMs} ms`));
-      this.#waiting.set(id, { action, resolve, reject, timer: setTimeout(late, timeoutMs) });
+        this.#fail(networkError(action, `${this.host}:${this.port} gave no answer in ${limitMs} ms`));
+      this.#waiting.set(id, { action, resolve, reject, timer: setTimeout(late, limitMs) });
       this.#socket.cork();
       this.#socket.write(header);
       for (const part of parts) this.#socket.write(part);

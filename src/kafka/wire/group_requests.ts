@@ -69,7 +69,7 @@ export async function requestJoin(
   const body = new WireWriter().string(group).int32(sessionMs).int32(rebalanceMs).string(member).string(CONSUMERS);
   body.int32(protocols.length);
   for (const { name, metadata } of protocols) body.string(name).sized(metadata);
-  const answer = await connection.request(JOIN_GROUP, 3, [body.bytes], action, rebalanceMs);
+  const answer = await connection.request(JOIN_GROUP, 3, [body.bytes], action, connection.timeoutMs + rebalanceMs);
   answer.int32();
   check(answer, action);
   return {
@@ -91,16 +91,21 @@ export async function requestSync(
   const action = `get the shards of the consumer ${place.group}`;
   const body = header(place).int32(assignments.size);
   for (const [member, assignment] of assignments) body.string(member).sized(assignment);
-  const answer = await connection.request(SYNC_GROUP, 2, [body.bytes], action, rebalanceMs);
+  const answer = await connection.request(SYNC_GROUP, 2, [body.bytes], action, connection.timeoutMs + rebalanceMs);
   answer.int32();
   check(answer, action);
   return answer.sized();
 }
 
-/** Says that the member is alive. Throws where its generation is over. */
-export async function requestHeartbeat(connection: BrokerConnection, place: GroupPlace): Promise<void> {
+/** Says that the member is alive. Throws where its generation is over, and where nothing is answered in time. */
+export async function requestHeartbeat(
+  connection: BrokerConnection,
+  place: GroupPlace,
+  limitMs: number,
+): Promise<void> {
   const action = `keep the shards of the consumer ${place.group}`;
-  const answer = await connection.request(HEARTBEAT, 2, [header(place).bytes], action);
+  const limit = Math.min(connection.timeoutMs, limitMs);
+  const answer = await connection.request(HEARTBEAT, 2, [header(place).bytes], action, limit);
   answer.int32();
   check(answer, action);
 }
