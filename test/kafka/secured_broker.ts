@@ -7,6 +7,8 @@ import { Broker, freePorts } from "./broker.ts";
 const STORE_PASSWORD = "of-a-test";
 const ALTERNATIVE_NAMES = "SAN=ip:127.0.0.1,dns:localhost";
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+/** After so long it wants to know again who is there, and closes the connection of whoever does not say so. */
+export const SESSION_MS = 1500;
 /** Whom it knows. */
 export const USER = { username: "alice", password: "of alice ö" } as const;
 
@@ -40,6 +42,7 @@ export async function startSecured(): Promise<SecuredBroker> {
     "ssl.keystore.password": STORE_PASSWORD,
     "sasl.enabled.mechanisms": MECHANISMS.join(","),
     "listener.name.sasl_plaintext.sasl.enabled.mechanisms": "PLAIN",
+    "connections.max.reauth.ms": String(SESSION_MS),
   };
   for (const listener of ["sasl_ssl", "sasl_plaintext"]) {
     const name = `listener.name.${listener}`;

@@ -8,10 +8,10 @@ import { KafkaError, type KafkaLogOptions, mirrorToKafka, openKafkaLog, restoreF
 import { openLog } from "../../mod.ts";
 import { runHere } from "../cli/here.ts";
 import { COMMAND, Program } from "../cli/program.ts";
-import { collect, reopen, texts, useDirectory } from "../helpers.ts";
+import { collect, reopen, texts, until, useDirectory } from "../helpers.ts";
 import { whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
-import { type SecuredBroker, startSecured, USER } from "./secured_broker.ts";
+import { type SecuredBroker, SESSION_MS, startSecured, USER } from "./secured_broker.ts";
 import { logLines, writeRecords } from "./written_log.ts";
 
 const skip = whyNoKafka();
@@ -25,6 +25,7 @@ describe("a broker that asks for TLS and a password", () => {
     if (skip !== false) return;
     secured = await startSecured();
     for (const topic of ["chat", "all", "words"]) await createTopic(secured.broker, topic, 2);
+    await createTopic(secured.broker, "sessions", 1);
   });
   after(() => secured?.broker.remove());
 
@@ -112,6 +113,24 @@ describe("a broker that asks for TLS and a password", () => {
       assert.ok(failure instanceof KafkaError && failure.passes, `${what}: ${String(failure)}`);
       assert.match(failure.message, message, what);
     }
+  });
+
+  it("goes on where the broker ends its session", { skip }, async () => {
+    const waits: string[] = [];
+    const onWait = (error: Error): void => void waits.push(error.message);
+    const log = await openKafkaLog({ brokers: secured.sasl, sasl: USER, topic: "sessions", onWait });
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const record of log.read({ follow: true })) seen.push(record.text()!);
+    })();
+    const end = performance.now() + 2.5 * SESSION_MS;
+    let appended = 0;
+    for (; performance.now() < end; appended++) await log.append({ value: `${appended}` });
+    assert.ok(waits.length > 0, "no session was ended: nothing is proved");
+    await until(() => seen.length >= appended, "the follower is at the end");
+    await log.close();
+    await following;
+    assert.deepEqual(seen, Array.from({ length: appended }, (_, i) => `${i}`));
   });
 
   it("is reached from the command line", { skip }, () =>
