@@ -140,8 +140,14 @@ export class GroupMember {
     this.#member = NOBODY;
     this.needsJoin = true;
     if (!isIn) return;
-    const leaving = this.#coordinator.connect().then((broker) => requestLeave(broker, { group: this.name, member }));
-    await Promise.race([leaving.catch(() => {}), pause(LEAVING_MS)]);
+    const over = new AbortController();
+    // Others would wait for it as long as a session is: a connection that was closed meanwhile is not the end of it.
+    const leaving = this.#coordinator.ask(
+      patienceFor(this.#cluster, over.signal),
+      (broker) => requestLeave(broker, { group: this.name, member }),
+    );
+    await Promise.race([leaving, pause(LEAVING_MS, over.signal)].map((one) => one.catch(() => {})));
+    over.abort();
   }
 
   get #sessionMs(): number {

@@ -10,13 +10,10 @@ import { ask, type Cluster, patienceFor } from "./cluster.ts";
 
 /** Asks the cluster how many replicas the topic has, and how many of them must have a record. */
 export async function clusterGuarantee(cluster: Cluster, topic: KafkaTopic): Promise<Guarantee> {
-  const setting = await ask(
-    topic,
-    0,
-    patienceFor(cluster, cluster.closed),
-    (leader) => requestTopicSetting(leader, topic.topic, "min.insync.replicas"),
-  );
-  const { replicas } = await topic.metadata();
+  const { setting, replicas } = await ask(topic, 0, patienceFor(cluster, cluster.closed), async (leader) => ({
+    setting: await requestTopicSetting(leader, topic.topic, "min.insync.replicas"),
+    replicas: (await topic.metadata()).replicas,
+  }));
   const fewest = Math.min(...replicas);
   const least = setting === undefined
     ? "min.insync.replicas of the topic says how many that are at least; the broker does not tell it"
