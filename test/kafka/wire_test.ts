@@ -6,6 +6,8 @@ import fc from "fast-check";
 import { KafkaError, mirrorToKafka, OffsetMapping } from "../../kafka.ts";
 import { openLog } from "../../mod.ts";
 import { WireError, WireReader, WireWriter } from "../../src/kafka/wire/encoding.ts";
+import { firstAnswer } from "../../src/kafka/wire/first_answer.ts";
+import { brokerError, networkError } from "../../src/kafka/wire/kafka_error.ts";
 import { readOnePartition } from "../../src/kafka/wire/one_partition.ts";
 import { fails, useDirectory } from "../helpers.ts";
 
@@ -77,6 +79,34 @@ describe("a broker that", () => {
     assert.throws(() => new WireReader(new WireWriter().int16(100).bytes).string(), WireError);
     assert.throws(() => new WireReader(new Uint8Array(7)).int64(), WireError);
     assert.throws(() => new WireReader(new Uint8Array(8).fill(0x7f)).int64(), WireError);
+  });
+});
+
+describe("several brokers that are asked", () => {
+  const silent = new Promise<string>(() => {});
+  const passing = networkError("ask", "it is away");
+  const lasting = brokerError(58, "ask");
+  const askAll = async (answers: readonly (string | Error | undefined)[]): Promise<[unknown, number]> => {
+    let asked = 0;
+    const answer = await firstAnswer(answers, 20, (one) => {
+      asked++;
+      if (one === undefined) return silent;
+      return one instanceof Error ? Promise.reject(one) : Promise.resolve(one);
+    }).catch((error) => error);
+    return [answer, asked];
+  };
+
+  it("are asked one after the other: the next where one fails, or says nothing for a while", async () => {
+    assert.deepEqual(await askAll(["a", "b"]), ["a", 1]);
+    assert.deepEqual(await askAll([passing, "b", "c"]), ["b", 2]);
+    assert.deepEqual(await askAll([undefined, passing, undefined, "d", "e"]), ["d", 4]);
+    assert.deepEqual(await askAll([lasting, "b"]), ["b", 2]);
+  });
+
+  it("fail with what waiting does not cure, where one said so", async () => {
+    assert.deepEqual(await askAll([passing]), [passing, 1]);
+    assert.deepEqual(await askAll([passing, lasting]), [lasting, 2]);
+    assert.deepEqual(await askAll([lasting, passing]), [lasting, 2]);
   });
 });
 
