@@ -23,9 +23,9 @@ export const PRODUCING: readonly Bug[] = [
   bug(
     "duplicate-acknowledged-early",
     "A batch that is sent again while the first one is not written yet is acknowledged at once.",
-    "src/log/idempotent_producer.ts",
-    "await this.#shard.acknowledged(last, options.durability ?? this.#durability, options);",
-    "if (options.sequence === undefined) await this.#shard.acknowledged(last, options.durability ?? this.#durability, options);",
+    "src/log/named_producer.ts",
+    "const offset = await this.#shard.acknowledged(taken, count, options.durability ?? this.#durability, options);",
+    "const rung = options.durability ?? this.#durability;\n    const offset = options.sequence === undefined ? await this.#shard.acknowledged(taken, count, rung, options) : this.#shard.offsetOf(taken);",
   ),
   bug(
     "producers-read-over-newer",

@@ -7,34 +7,26 @@ import type { RecordInput } from "../batch/record_input.ts";
 import { BACKPRESSURE, type Shard } from "../shard/shard_types.ts";
 import { untilAborted } from "./aborting.ts";
 
-/** Hands records to a shard; nobody overtakes one who waits. */
-export class AppendQueue {
-  readonly #shard: Shard;
+/** Tries what needs room, once it is the caller's turn; nobody overtakes one who waits. */
+export class TurnQueue {
+  readonly #shard: Pick<Shard, "writable">;
   #last: Promise<unknown> | undefined = undefined;
 
-  constructor(shard: Shard) {
+  constructor(shard: Pick<Shard, "writable">) {
     this.#shard = shard;
   }
 
-  /** The record's offset, at once where there is room and nobody waits. */
-  take(record: RecordInput, signal: AbortSignal | undefined): number | Promise<number> {
-    if (this.#last === undefined) {
-      const offset = this.#shard.tryAppend(record);
-      if (offset !== BACKPRESSURE) return offset;
-    }
-    return this.#wait(() => this.#shard.tryAppend(record), signal);
+  /** True while somebody waits for a turn. */
+  get isWaiting(): boolean {
+    return this.#last !== undefined;
   }
 
-  /** The same for anything else that takes something from the caller when its turn comes, or answers `BACKPRESSURE`. */
-  run(attempt: () => number | typeof BACKPRESSURE, signal: AbortSignal | undefined): number | Promise<number> {
+  /** What the attempt takes from the caller, at once where there is room and nobody waits; without room it answers `BACKPRESSURE`. */
+  run<T>(attempt: () => T | typeof BACKPRESSURE, signal: AbortSignal | undefined): T | Promise<T> {
     if (this.#last === undefined) {
-      const offset = attempt();
-      if (offset !== BACKPRESSURE) return offset;
+      const taken = attempt();
+      if (taken !== BACKPRESSURE) return taken;
     }
-    return this.#wait(attempt, signal);
-  }
-
-  #wait(attempt: () => number | typeof BACKPRESSURE, signal: AbortSignal | undefined): Promise<number> {
     const before = this.#last ?? Promise.resolve();
     const task = before.then(() => this.#takeWhenThereIsRoom(attempt, signal));
     const settled = task.then(() => undefined, () => undefined);
@@ -45,15 +37,35 @@ export class AppendQueue {
     return untilAborted(task, signal);
   }
 
-  async #takeWhenThereIsRoom(
-    attempt: () => number | typeof BACKPRESSURE,
+  async #takeWhenThereIsRoom<T>(
+    attempt: () => T | typeof BACKPRESSURE,
     signal: AbortSignal | undefined,
-  ): Promise<number> {
+  ): Promise<T> {
     for (;;) {
       signal?.throwIfAborted();
-      const offset = attempt();
-      if (offset !== BACKPRESSURE) return offset;
+      const taken = attempt();
+      if (taken !== BACKPRESSURE) return taken;
       await this.#shard.writable(signal === undefined ? {} : { signal });
     }
+  }
+}
+
+/** Hands records to a shard. */
+export class AppendQueue extends TurnQueue {
+  readonly #records: Pick<Shard, "tryAppend">;
+
+  constructor(shard: Shard) {
+    super(shard);
+    this.#records = shard;
+  }
+
+  /** The record's offset, at once where there is room and nobody waits. */
+  take(record: RecordInput, signal: AbortSignal | undefined): number | Promise<number> {
+    // The commonest way makes no function for each record.
+    if (!this.isWaiting) {
+      const offset = this.#records.tryAppend(record);
+      if (offset !== BACKPRESSURE) return offset;
+    }
+    return this.run(() => this.#records.tryAppend(record), signal);
   }
 }

@@ -31,7 +31,7 @@ import { LogReading } from "./log_reading.ts";
 import { consumerOwners } from "./consumer_context.ts";
 import { takeIf } from "./conditional_append.ts";
 import type { FlushTimer } from "./flush_timer.ts";
-import { NamedProducers } from "./idempotent_producer.ts";
+import { NamedProducers, numberedShard } from "./idempotent_producer.ts";
 import type { IdempotentOptions, IdempotentProducer } from "./idempotent_types.ts";
 import type { Appended, AppendOptions, Log, RecordPlace, UserStream } from "./log_types.ts";
 import type { Manifest } from "./manifest.ts";
@@ -135,7 +135,8 @@ export class EmbeddedLog implements Log {
 
   async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
     this.#assertOpen();
-    return await this.#named.open(this.#choice.named(options.shard, "make a producer"), name, options);
+    const { shard } = options;
+    return await this.#named.open(() => numberedShard(this.#choice.named(shard, "make a producer")), name, options);
   }
 
   fence(handle: ProducerHandle): void {
