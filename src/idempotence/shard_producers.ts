@@ -227,7 +227,8 @@ export class ShardProducers {
   }
 }
 
-function checkFields({ id, epoch, sequence }: ProducerOfBatch): void {
+/** Throws where the fields of a batch cannot be those of a producer. */
+export function checkFields({ id, epoch, sequence }: ProducerOfBatch): void {
   if (Number.isSafeInteger(id) && epoch >= 0 && sequence >= 0) return;
   throw new LogError(
     "BATCH_INVALID",

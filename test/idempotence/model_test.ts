@@ -5,39 +5,7 @@ import fc from "fast-check";
 import { type ConflictReason, LogError } from "../../mod.ts";
 import { openMemoryLog } from "../../testing.ts";
 import { produced, send, values } from "./batches.ts";
-
-const MODULUS = 2 ** 31;
-
-interface Batch {
-  readonly epoch: number;
-  readonly sequence: number;
-  readonly count: number;
-  readonly base: number;
-}
-
-/** Kafka's rules, written down as they are told: all batches of the producer, oldest first. */
-function expectedOf(
-  batches: readonly Batch[],
-  epoch: number,
-  sequence: number,
-  count: number,
-): number | ConflictReason {
-  const last = batches.at(-1);
-  if (last === undefined) return -1;
-  if (epoch < last.epoch) return "INVALID_PRODUCER_EPOCH";
-  if (epoch > last.epoch) return sequence === 0 ? -1 : "OUT_OF_ORDER_SEQUENCE_NUMBER";
-  const window = batches.slice(-5).filter((batch) => batch.epoch === epoch);
-  const same = window.find((batch) => batch.sequence === sequence && batch.count === count);
-  if (same !== undefined) return same.base;
-  const next = (last.sequence + last.count) % MODULUS;
-  if (sequence === next) return -1;
-  // Sequences of these tests stay within a few thousand around the next one.
-  const behind = (next - sequence + MODULUS) % MODULUS;
-  const window0 = (next - window[0].sequence + MODULUS) % MODULUS;
-  return behind < MODULUS / 2 && behind - count >= window0
-    ? "DUPLICATE_SEQUENCE_NUMBER"
-    : "OUT_OF_ORDER_SEQUENCE_NUMBER";
-}
+import { expectedOf, type ModelBatch, MODULUS } from "./kafka_rules.ts";
 
 const step = fc.oneof(
   {
@@ -70,7 +38,7 @@ describe("producers and a plain list", () => {
         fc.constantFrom(0, MODULUS - 10),
         async (steps, seed, first) => {
           let log = await openMemoryLog({ seed, segmentBytes: 1024, flushIntervalMs: Infinity });
-          const model = new Map<number, Batch[]>();
+          const model = new Map<number, ModelBatch[]>();
           const texts: string[] = [];
           for (const s of steps) {
             if (s.kind === "plain") {

@@ -7,6 +7,7 @@ import { collect, fails, useDirectory } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
 import { sharedConsumers } from "./shared_consumers.ts";
+import { sharedProducing } from "./shared_producing.ts";
 import { sharedReading } from "./shared_reading.ts";
 import { sharedSuite, type UsePlace } from "./shared_suite.ts";
 
@@ -42,7 +43,7 @@ const cluster: UsePlace = async (shards, body) => {
   await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
 };
 
-for (const suite of [sharedSuite, sharedReading, sharedConsumers]) {
+for (const suite of [sharedSuite, sharedReading, sharedConsumers, sharedProducing]) {
   describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
   describe(`${suite.name} on a broker`, () => suite(skip, cluster));
 }

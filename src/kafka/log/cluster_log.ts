@@ -12,8 +12,10 @@ import { LogError } from "../../errors.ts";
 import { untilAborted } from "../../log/aborting.ts";
 import { AppendQueue } from "../../log/append_queue.ts";
 import type { Guarantee } from "../../log/guarantee.ts";
-import type { IdempotentProducer } from "../../log/idempotent_types.ts";
+import { NamedProducers } from "../../log/idempotent_producer.ts";
+import type { IdempotentOptions, IdempotentProducer } from "../../log/idempotent_types.ts";
 import type { Appended, AppendOptions, RecordPlace, UserStream } from "../../log/log_types.ts";
+import type { NumberedShard } from "../../log/named_producer.ts";
 import type { RecoveryReport } from "../../log/opened_shard.ts";
 import { shardOfKey } from "../../log/partitioner.ts";
 import type { LogStats } from "../../log/stats.ts";
@@ -32,6 +34,8 @@ import { clusterGuarantee } from "./cluster_guarantee.ts";
 import { readBatches, readRanges, readRecords } from "./cluster_reader.ts";
 import { clusterStats } from "./cluster_stats.ts";
 import type { KafkaLog } from "./kafka_log_types.ts";
+import { numberedPartition } from "./numbered_partition.ts";
+import type { TakenPlace } from "./partition_producers.ts";
 import type { PartitionWriter } from "./partition_writer.ts";
 
 const utf8 = new TextEncoder();
@@ -46,6 +50,7 @@ export class ClusterLog implements KafkaLog {
   readonly #queues: readonly AppendQueue[];
   readonly #connections: KafkaTopic;
   readonly #maxBuffer: number;
+  readonly #producers = new NamedProducers(Date, "disk");
   readonly #disconnect: () => void;
   readonly #openedMs = performance.now();
   /** Shard for records without a key, and how many batches it had finished when it became that. */
@@ -192,11 +197,10 @@ export class ClusterLog implements KafkaLog {
     throw embeddedOnly("make a consumer for a thread", "open a log there, and a consumer of the same name");
   }
 
-  idempotentProducer(): Promise<IdempotentProducer> {
-    const advice =
-      "every batch of this log is sent once as it is; to count records of a source over restarts, append to an embedded log " +
-      "and mirror that";
-    return Promise.reject(embeddedOnly("make an idempotent producer", advice));
+  async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
+    this.#assertOpen();
+    const shard = (): NumberedShard<TakenPlace> => numberedPartition(this.#named(options.shard, "make a producer"));
+    return await this.#producers.open(shard, name, options);
   }
 
   backup(): Promise<BackupReport> {

@@ -40,8 +40,10 @@ export interface KafkaShard extends Shard {
  * - Both rungs mean what the topic's `min.insync.replicas` means: an acknowledgement says that all replicas in sync have it;
  *   `guarantee()` names the numbers.
  * - Consumers are consumer groups of the cluster, of the same name: shards are dealt out among the members on all machines.
- * - `user`, `trimUser`, `producer`, `fence`, `consumerHandle`, `idempotentProducer`, `backup` and conditions of `append` need the
- *   embedded log and fail with `UNSUPPORTED`.
+ * - What named producers and numbered batches have written is asked of the broker, which must be Kafka 2.8 or later; if somebody else
+ *   uses the same numbers, the acknowledgement fails with `CONFLICT`.
+ * - `user`, `trimUser`, `producer`, `fence`, `consumerHandle`, `backup` and conditions of `append` need the embedded log and fail with
+ *   `UNSUPPORTED`.
  *
  * @example
  * ```ts

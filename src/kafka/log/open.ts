@@ -11,6 +11,7 @@ import { requestDeleteRecords } from "../wire/delete_records.ts";
 import { requestOffsets, requestTopicSetting } from "../wire/requests.ts";
 import { ask, NEW_TOPIC_MS, patienceFor } from "./cluster.ts";
 import { ClusterLog } from "./cluster_log.ts";
+import { ProducerFinder } from "./find_producer.ts";
 import type { KafkaLogOptions } from "./kafka_log_types.ts";
 import { PartitionSender } from "./partition_sender.ts";
 import { PartitionWriter } from "./partition_writer.ts";
@@ -48,6 +49,8 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
     const { signal: _, ...kept } = options;
     const closed = new AbortController();
     const codecs = options.codecs ?? runtimeCodecs;
+    const lags = new ConsumerLags();
+    const cluster = { options: kept, codecs, partitions, connections: topic, lags, closed: closed.signal };
     const shards = ends.map(({ earliest, end }, id) =>
       new PartitionWriter(
         {
@@ -61,6 +64,7 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
           compression: options.compression,
           codecs,
           onError: (error) => options.onError?.(error),
+          producers: new ProducerFinder(cluster, id),
           trim: (before) => {
             const place = { topic: options.topic, partition: id };
             const { requestTimeoutMs = 30_000 } = options;
@@ -76,8 +80,6 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
         ),
       )
     );
-    const lags = new ConsumerLags();
-    const cluster = { options: kept, codecs, partitions, connections: topic, lags, closed: closed.signal };
     return new ClusterLog(cluster, shards, topic, maxBuffer, () => {
       closed.abort();
       topic.close();

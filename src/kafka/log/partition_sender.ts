@@ -1,22 +1,16 @@
 /**
- * Sends batches to one partition, each once: one at a time, under a producer id, again with the same number where the answer got lost.
+ * Sends batches to one partition, each once: one at a time, under its own producer id or with the numbers that they have, again with the
+ * same number where the answer got lost.
  *
  * @module
  */
 import { crc32c } from "../../batch/crc32c.ts";
-import {
-  BASE_OFFSET_AT,
-  BASE_SEQUENCE_AT,
-  CRC_AT,
-  CRC_FROM,
-  EPOCH_AT,
-  PRODUCER_EPOCH_AT,
-  PRODUCER_ID_AT,
-} from "../../batch/format.ts";
+import { BASE_SEQUENCE_AT, CRC_AT, CRC_FROM, PRODUCER_EPOCH_AT, PRODUCER_ID_AT } from "../../batch/format.ts";
 import { writeI32, writeI64 } from "../../bytes.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
 import { KafkaError, PRODUCER_STATE } from "../wire/kafka_error.ts";
 import type { Patience } from "../wire/patience.ts";
+import { neutralize, produceNumbered } from "./produce_numbered.ts";
 import { type ProducerIdentity, requestProduce, requestProducerId } from "../wire/requests.ts";
 
 /** Sequence numbers go from 0 to 2^31 - 1 and begin again. */
@@ -71,9 +65,30 @@ export class PartitionSender {
     }
   }
 
+  /**
+   * Sends a finished batch with the numbers that its producer gave it.
+   *
+   * @returns The offset of its first record, also where it was there already; or why the broker refuses this batch, and only this one.
+   * @throws {LogError} as {@linkcode PartitionSender.send}.
+   */
+  async sendNumbered(batch: Uint8Array): Promise<number | KafkaError> {
+    const place = { topic: this.#topic.topic, partition: this.#partition };
+    neutralize(batch);
+    for (;;) {
+      try {
+        const leader = await this.#topic.leader(this.#partition);
+        const answer = await produceNumbered(leader, place, batch, this.#timeoutMs);
+        this.#patience.succeeded();
+        return answer;
+      } catch (error) {
+        this.#topic.forget();
+        await this.#patience.wait(error);
+      }
+    }
+  }
+
   #stamp(batch: Uint8Array, { id, epoch }: ProducerIdentity): void {
-    writeI64(batch, BASE_OFFSET_AT, 0);
-    writeI32(batch, EPOCH_AT, -1);
+    neutralize(batch);
     writeI64(batch, PRODUCER_ID_AT, id);
     batch[PRODUCER_EPOCH_AT] = epoch >>> 8;
     batch[PRODUCER_EPOCH_AT + 1] = epoch;

@@ -5,30 +5,22 @@
  */
 import { BatchBuilder } from "../../batch/batch_builder.ts";
 import { readHeader } from "../../batch/format.ts";
+import { hasProducer } from "../../batch/producer_fields.ts";
 import type { RecordInput } from "../../batch/record_input.ts";
 import { validateBlob } from "../../batch/validate.ts";
-import { asLogError, LogError } from "../../errors.ts";
+import type { LogError } from "../../errors.ts";
 import type { Rung, SignalOptions } from "../../options.ts";
-import { closedError, notHandedOutError, poisonedError } from "../../shard/refusals.ts";
+import { closedError, notHandedOutError, poisonedError, writeError } from "../../shard/refusals.ts";
 import { BACKPRESSURE, type ShardState } from "../../shard/shard_types.ts";
 import { ShardTelemetry } from "../../telemetry/shard_telemetry.ts";
 import type { KafkaShard } from "./kafka_log_types.ts";
+import { ASKING, PartitionProducers, type TakenPlace } from "./partition_producers.ts";
 import type { PartitionSender } from "./partition_sender.ts";
-import { refuseForeign, tooLargeForTopic, type WriterSettings } from "./writer_settings.ts";
+import { type Sealed, SendQueue } from "./send_queue.ts";
+import { Waiting } from "./waiting.ts";
+import { notTrimmableError, refuseTransactional, tooLargeForTopic, type WriterSettings } from "./writer_settings.ts";
 
 const CLOCK = { now: () => Date.now(), monotonic: () => performance.now() };
-
-interface Sealed {
-  readonly bytes: Uint8Array;
-  readonly count: number;
-  readonly first: number;
-}
-
-interface Waiter {
-  readonly taken: number;
-  readonly resolve: (offset: number) => void;
-  readonly reject: (error: Error) => void;
-}
 
 /** See above. Numbers that it hands out are offsets as long as nobody else writes. */
 export class PartitionWriter implements KafkaShard {
@@ -43,26 +35,36 @@ export class PartitionWriter implements KafkaShard {
   state: ShardState = "open";
   /** Batches closed so far: records without a key then go to another shard. */
   batches = 0;
+  /** Those that number their batches themselves. */
+  readonly producers: PartitionProducers;
   readonly #settings: WriterSettings;
-  readonly #sender: PartitionSender;
   readonly #builder: BatchBuilder;
-  #queue: Sealed[] = [];
-  #queuedBytes = 0;
-  #waiters: Waiter[] = [];
-  #room: Waiter[] = [];
+  readonly #queue: SendQueue;
+  readonly #waiting = new Waiting();
+  readonly #room = new Waiting();
+  /** Behind the last record that is known to be in the partition. */
+  #end: number;
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
-  #sending: Promise<void> | undefined = undefined;
   #failure: LogError | undefined = undefined;
 
   constructor(settings: WriterSettings, sender: PartitionSender) {
     this.id = settings.id;
     this.earliest = settings.earliest;
-    this.nextOffset = this.written = settings.nextOffset;
+    this.nextOffset = this.written = this.#end = settings.nextOffset;
     this.#settings = settings;
-    this.#sender = sender;
     const { batchBytes: maxBytes, compression, codecs } = settings;
     this.#builder = new BatchBuilder({ maxBytes, codecs, ...(compression === undefined ? {} : { compression }) });
     this.telemetry = new ShardTelemetry(settings.id, 0, CLOCK);
+    this.producers = new PartitionProducers(settings.id, settings.producers, () => this.#release());
+    this.#queue = new SendQueue({
+      sender,
+      producers: this.producers,
+      telemetry: this.telemetry,
+      delivered: (batch, base) => this.#acknowledge(batch, base),
+      refused: (batch, error) => this.#reject(batch, error),
+      answered: () => this.#release(),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   get bytesBuffered(): number {
@@ -96,53 +98,61 @@ export class PartitionWriter implements KafkaShard {
   }
 
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
+    const taken = this.takeBatch(batch);
+    return taken === BACKPRESSURE ? BACKPRESSURE : taken.baseOffset;
+  }
+
+  /** The same where the offset is wanted once the broker has told it. */
+  takeBatch(batch: Uint8Array): TakenPlace | typeof BACKPRESSURE {
     this.#assertOpen();
     const count = validateBlob(batch);
-    refuseForeign(readHeader(batch, 0), this.id);
+    refuseTransactional(readHeader(batch, 0), this.id);
     if (batch.length > this.#settings.maxBatchBytes) {
       throw tooLargeForTopic(this.id, batch.length, this.#settings.maxBatchBytes);
     }
-    if (!this.#hasRoom(batch.length)) return this.#refuse();
+    const isNumbered = hasProducer(batch, 0);
+    const known = isNumbered ? this.producers.find(batch) : undefined;
+    if (known === ASKING || (known === undefined && !this.#hasRoom(batch.length))) return this.#refuse();
+    if (known !== undefined) return known;
     this.#seal();
     this.taken += count;
     const first = this.nextOffset;
     this.nextOffset += count;
-    this.#enqueue({ bytes: batch, count, first });
-    return first;
+    const numbered = isNumbered ? this.producers.take(batch, first) : undefined;
+    this.#enqueue({ bytes: batch, count, first, numbered });
+    return numbered ?? { baseOffset: first, isAcknowledged: false };
   }
 
   async writable({ signal }: SignalOptions = {}): Promise<void> {
     this.#assertOpen();
     signal?.throwIfAborted();
-    if (this.#used < this.#settings.maxBuffer / 2) return;
+    if (this.#used < this.#settings.maxBuffer / 2 && !this.producers.isAsking) return;
     this.#seal();
     const startedMs = this.telemetry.nowMs();
     this.telemetry.waits++;
-    await this.#wait(this.#room, 0, signal).finally(() => this.telemetry.waited(startedMs));
+    await this.#room.wait(0, signal).finally(() => this.telemetry.waited(startedMs));
   }
 
   async acknowledged(taken: number, _rung?: Rung, { signal }: SignalOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    if (!Number.isSafeInteger(taken) || taken < 0 || taken >= this.nextOffset) {
+    // A batch that was there already is answered with its offset: others have written, and numbers lag behind.
+    if (!Number.isSafeInteger(taken) || taken < 0 || taken >= Math.max(this.nextOffset, this.#end)) {
       throw notHandedOutError(this.id, taken, this.nextOffset);
     }
-    if (taken < this.written) return;
-    await this.#wait(this.#waiters, taken, signal);
+    this.#waiting.check(taken);
+    if (taken >= this.written && taken < this.nextOffset) await this.#wait(taken, signal);
   }
 
   async placed(taken: number): Promise<number> {
+    this.#waiting.check(taken);
     if (!(taken >= this.written && taken < this.nextOffset)) throw notHandedOutError(this.id, taken, this.nextOffset);
-    return await this.#wait(this.#waiters, taken, undefined);
+    return await this.#wait(taken, undefined);
   }
 
   async trimBefore(offset: number): Promise<number> {
     this.#assertOpen();
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.nextOffset) {
-      throw new RangeError(
-        `Cannot trim shard ${this.id}: the offset must be a whole number from 0 to ${this.nextOffset}, not ${
-          String(offset)
-        }`,
-      );
+      throw notTrimmableError(this.id, offset, this.nextOffset);
     }
     // What is trimmed must be there first.
     if (offset > this.written) await this.flush();
@@ -154,7 +164,8 @@ export class PartitionWriter implements KafkaShard {
     this.#assertOpen();
     signal?.throwIfAborted();
     this.#seal();
-    if (this.written < this.nextOffset) await this.#wait(this.#waiters, this.nextOffset - 1, signal);
+    if (this.written < this.nextOffset) await this.#wait(this.nextOffset - 1, signal);
+    this.#waiting.tell();
     return this.written;
   }
 
@@ -167,12 +178,12 @@ export class PartitionWriter implements KafkaShard {
     } finally {
       clearTimeout(this.#timer);
       this.state = "closed";
-      for (const waiter of [...this.#waiters, ...this.#room]) waiter.reject(closedError(this.id));
+      for (const waiting of [this.#waiting, this.#room]) waiting.fail(closedError(this.id));
     }
   }
 
   get #used(): number {
-    return this.#queuedBytes + (this.#builder.count > 0 ? this.#builder.byteLength : 0);
+    return this.#queue.bytes + (this.#builder.count > 0 ? this.#builder.byteLength : 0);
   }
 
   /** What comes alone may always come: it would never find room otherwise. */
@@ -201,76 +212,50 @@ export class PartitionWriter implements KafkaShard {
   }
 
   #enqueue(batch: Sealed): void {
-    this.#queue.push(batch);
-    this.#queuedBytes += batch.bytes.length;
     this.batches++;
     this.telemetry.flushes++;
-    this.#sending ??= this.#send();
+    this.#queue.push(batch);
   }
 
-  async #send(): Promise<void> {
-    try {
-      for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
-        const startedMs = this.telemetry.nowMs();
-        const base = await this.#sender.send(batch.bytes, batch.count);
-        this.telemetry.wrote(batch.bytes, 0, batch.bytes.length);
-        this.telemetry.committed(startedMs);
-        this.telemetry.bytesSynced = this.telemetry.bytesWritten;
-        this.sent += batch.count;
-        this.#queue.shift();
-        this.#acknowledge(batch, base);
-      }
-    } catch (error) {
-      this.#fail(error);
-    }
-    this.#sending = undefined;
-  }
-
-  #acknowledge({ bytes, count, first }: Sealed, base: number): void {
-    this.#queuedBytes -= bytes.length;
-    this.written = first + count;
-    const due = this.#waiters.filter(({ taken }) => taken < this.written);
-    this.#waiters = this.#waiters.filter(({ taken }) => taken >= this.written);
-    for (const { taken, resolve } of due) resolve(taken - first + base);
+  #acknowledge({ count, first }: Sealed, base: number): void {
+    this.#passed();
+    this.sent += count;
+    this.#end = Math.max(this.#end, base + count);
+    this.#waiting.reach(this.written, (taken) => taken - first + base);
     // Others have written in between: where nothing is on its way, the numbers are offsets again.
     if (this.written === this.nextOffset && base > first) this.written = this.nextOffset = base + count;
-    if (this.#used < this.#settings.maxBuffer / 2) {
-      for (const { resolve } of this.#room) resolve(0);
-      this.#room = [];
-    }
+  }
+
+  /** Its numbers stay empty. */
+  #reject({ count, first }: Sealed, error: LogError): void {
+    this.#passed();
+    this.taken -= count;
+    this.#waiting.refuse(first, first + count, error);
+  }
+
+  /** Everything in front of what is still on its way is answered. */
+  #passed(): void {
+    this.written = this.#queue.first ?? this.nextOffset - this.#builder.count;
+  }
+
+  /** Those who wait for room, and for what is being asked, go on where there is nothing to wait for. */
+  #release(): void {
+    const isFree = this.#used < this.#settings.maxBuffer / 2 && !this.producers.isAsking;
+    if (isFree) this.#room.reach(Infinity, () => 0);
   }
 
   #fail(error: unknown): void {
-    const cause = asLogError(error, `write shard ${this.id}`, { shard: this.id });
-    this.#failure = cause instanceof LogError
-      ? cause
-      : new LogError("IO", `Cannot write shard ${this.id}: ${cause.message}`, { shard: this.id, cause });
+    this.#failure = writeError(this.id, error);
     this.state = "poisoned";
     this.telemetry.poisoned(this.#failure);
     clearTimeout(this.#timer);
-    this.#queue = [];
-    const told = [...this.#waiters, ...this.#room];
-    this.#waiters = this.#room = [];
-    for (const { reject } of told) reject(this.#failure);
+    for (const waiting of [this.#waiting, this.#room]) waiting.fail(this.#failure);
     this.#settings.onError(this.#failure);
   }
 
-  #wait(list: Waiter[], taken: number, signal: AbortSignal | undefined): Promise<number> {
+  #wait(taken: number, signal: AbortSignal | undefined): Promise<number> {
     if (this.#failure !== undefined) return Promise.reject(this.#poisoned());
-    return new Promise((resolve, reject) => {
-      const stop = (): void => {
-        this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        this.#room = this.#room.filter((other) => other !== waiter);
-        reject(signal!.reason);
-      };
-      const settle = <T>(then: (value: T) => void) => (value: T): void => {
-        signal?.removeEventListener("abort", stop);
-        then(value);
-      };
-      const waiter: Waiter = { taken, resolve: settle(resolve), reject: settle(reject) };
-      list.push(waiter);
-      signal?.addEventListener("abort", stop, { once: true });
-    });
+    return this.#waiting.wait(taken, signal);
   }
 
   #assertOpen(): void {

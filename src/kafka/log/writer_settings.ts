@@ -6,6 +6,7 @@
 import type { Codecs } from "../../batch/codecs.ts";
 import { type BatchHeader, type CodecName, TRANSACTIONAL } from "../../batch/format.ts";
 import { LogError } from "../../errors.ts";
+import type { ProducerSource } from "./producer_source.ts";
 
 /** What a partition's writer is told. */
 export interface WriterSettings {
@@ -23,21 +24,14 @@ export interface WriterSettings {
   readonly onError: (error: LogError) => void;
   /** Drops what is below an offset; answers the first one now. */
   readonly trim: (before: number) => Promise<number>;
+  /** Where it is found out what those have written that number their batches themselves. */
+  readonly producers: ProducerSource;
 }
 
-/** Throws where a finished batch is numbered by somebody else: the writer numbers all that it sends. */
-export function refuseForeign({ attributes, producerId }: BatchHeader, shard: number): void {
-  if ((attributes & TRANSACTIONAL) !== 0) {
-    throw new LogError("BATCH_INVALID", "Cannot append a batch: it belongs to another producer's transaction", {
-      shard,
-    });
-  }
-  if (producerId < 0) return;
-  throw new LogError(
-    "UNSUPPORTED",
-    "Cannot append a batch with a producer's number on a cluster: this log numbers its batches itself; build it without `producer`",
-    { shard },
-  );
+/** Throws where a finished batch belongs to a transaction: its broker knows nothing of that. */
+export function refuseTransactional({ attributes }: BatchHeader, shard: number): void {
+  if ((attributes & TRANSACTIONAL) === 0) return;
+  throw new LogError("BATCH_INVALID", "Cannot append a batch: it belongs to another producer's transaction", { shard });
 }
 
 export function tooLargeForTopic(shard: number, bytes: number, limit: number): LogError {
@@ -46,5 +40,12 @@ export function tooLargeForTopic(shard: number, bytes: number, limit: number): L
     `Cannot append to shard ${shard}: a batch of ${bytes} bytes is more than max.message.bytes of the topic, ` +
       `${limit}; split the record, or raise the topic's limit`,
     { shard },
+  );
+}
+
+/** The caller's mistake: nothing can be trimmed there. */
+export function notTrimmableError(shard: number, offset: number, nextOffset: number): RangeError {
+  return new RangeError(
+    `Cannot trim shard ${shard}: the offset must be a whole number from 0 to ${nextOffset}, not ${String(offset)}`,
   );
 }

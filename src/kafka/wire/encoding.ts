@@ -1,5 +1,5 @@
 /**
- * The primitive types of Kafka's protocol, in the form that was before the flexible versions.
+ * The primitive types of Kafka's protocol; those with "compact" in their name, counts and tags are those of its flexible versions.
  *
  * @module
  */
@@ -61,10 +61,30 @@ export class WireWriter {
     return this.raw(value);
   }
 
+  /** How many elements follow, in a flexible version. */
+  count(value: number): this {
+    return this.#varint(value + 1);
+  }
+
+  compactString(value: string): this {
+    const bytes = utf8.encode(value);
+    return this.count(bytes.length).raw(bytes);
+  }
+
+  /** No tagged field: what ends each structure of a flexible version. */
+  tags(): this {
+    return this.#varint(0);
+  }
+
   raw(value: Uint8Array): this {
     const at = this.#take(value.length);
     this.#bytes.set(value, at);
     return this;
+  }
+
+  #varint(value: number): this {
+    for (; value > 0x7f; value >>>= 7) this.int8(value | 0x80);
+    return this.int8(value);
   }
 
   #take(size: number): number {
@@ -131,7 +151,39 @@ export class WireReader {
   }
 
   array<T>(read: () => T): T[] {
-    const length = this.int32();
+    return this.#elements(this.int32(), read);
+  }
+
+  compactArray<T>(read: () => T): T[] {
+    return this.#elements(this.#varint() - 1, read);
+  }
+
+  compactString(): string | null {
+    const length = this.#varint() - 1;
+    if (length < 0) return null;
+    const at = this.#take(length);
+    return utf8Decoder.decode(this.#bytes.subarray(at, at + length));
+  }
+
+  /** Passes over tagged fields. */
+  tags(): void {
+    for (let left = this.#varint(); left > 0; left--) {
+      this.#varint();
+      this.#take(this.#varint());
+    }
+  }
+
+  #varint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.int8();
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte >= 0) return value;
+    }
+    throw new WireError("it has a number without an end");
+  }
+
+  #elements<T>(length: number, read: () => T): T[] {
     // Every element has a byte at least: a count cannot make more memory be taken than the response has.
     if (length > this.#bytes.length - this.#at) throw new WireError(`it claims ${length} elements`);
     const values: T[] = [];

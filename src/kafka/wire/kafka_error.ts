@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LogError, type LogErrorCode, type LogErrorDetails } from "../../errors.ts";
+import { type ConflictReason, LogError, type LogErrorCode, type LogErrorDetails } from "../../errors.ts";
 
 /** What a broker's error code means to a client. */
 interface Meaning {
@@ -69,6 +69,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   81: { name: "GROUP_MAX_SIZE_REACHED", code: "CONFLICT", advice: "the broker's group.max.size limits a group" },
   87: { name: "INVALID_RECORD", code: "BATCH_INVALID" },
   89: passing("THROTTLING_QUOTA_EXCEEDED"),
+  90: { name: "PRODUCER_FENCED", code: "CONFLICT" },
   100: passing("UNKNOWN_TOPIC_ID"),
 };
 
@@ -78,6 +79,25 @@ export const OFFSET_NOT_AVAILABLE = 78;
 export const MESSAGE_TOO_LARGE: readonly number[] = [10, 18];
 /** What the broker knows of the producer is not what the producer believes. */
 export const PRODUCER_STATE: readonly number[] = [45, 46, 47, 59];
+
+/** Of these, and other refusals of a batch that its producer has numbered: which condition of the log failed. */
+const REASONS: Readonly<Record<number, ConflictReason>> = {
+  45: "OUT_OF_ORDER_SEQUENCE_NUMBER",
+  46: "DUPLICATE_SEQUENCE_NUMBER",
+  47: "INVALID_PRODUCER_EPOCH",
+  59: "OUT_OF_ORDER_SEQUENCE_NUMBER",
+  90: "INVALID_PRODUCER_EPOCH",
+};
+
+/** Which condition a refusal of a producer's batch means; `undefined` where it is about something else. */
+export function refusalReason(number: number): ConflictReason | undefined {
+  return REASONS[number];
+}
+
+/** The batch itself is refused, for what it is or for its number: others are not concerned. Too large, a wrong time, codec or record. */
+export function refusesBatch(number: number): boolean {
+  return REASONS[number] !== undefined || MESSAGE_TOO_LARGE.includes(number) || [32, 76, 87].includes(number);
+}
 
 /** The member is known, and a new generation of its group is being made. */
 export const REBALANCING = 27;

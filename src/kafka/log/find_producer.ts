@@ -1,0 +1,158 @@
+/**
+ * Finds what a producer has written to a partition: asks the leader, who forgets idle ones, and else looks into the partition.
+ *
+ * @module
+ */
+import { CONTROL } from "../../batch/format.ts";
+import { nextSequence, readProducer } from "../../batch/producer_fields.ts";
+import { FIRST_NAMED_ID, REMEMBERED_BATCHES, type TakenBatch } from "../../idempotence/producer_states.ts";
+import type { KafkaTopic } from "../wire/cluster.ts";
+import type { BrokerConnection } from "../wire/connection.ts";
+import { type ActiveProducer, requestProducers } from "../wire/describe_producers.ts";
+import { type PartitionPlace, requestOffsetAt, requestOffsets } from "../wire/requests.ts";
+import { ask, type Cluster, ownConnections, patienceFor } from "./cluster.ts";
+import { type FetchedBatch, PartitionCursor } from "./partition_cursor.ts";
+import type { FoundProducer, ProducerSource } from "./producer_source.ts";
+import { neutralize, produceNumbered } from "./produce_numbered.ts";
+
+/** Offsets of the first stretch that is read backwards; each one is twice as long as the one before. */
+const FIRST_STRETCH = 1000;
+/** So much is read from the time of a producer's last batch on, before it is looked for from the end. */
+const NEAR_BYTES: number = 4 * 1024 * 1024;
+
+/** See above; for one partition. */
+export class ProducerFinder implements ProducerSource {
+  readonly #cluster: Cluster;
+  readonly #partition: number;
+
+  constructor(cluster: Cluster, partition: number) {
+    this.#cluster = cluster;
+    this.#partition = partition;
+  }
+
+  /**
+   * Finds a producer. That of a name is looked for in the whole partition where the leader does not know it: names are not forgotten.
+   *
+   * @throws {LogError} `UNSUPPORTED` where the broker is older than Kafka 2.8; what reading throws.
+   */
+  async find(id: number): Promise<FoundProducer> {
+    return await this.#withConnections(async (topic) => {
+      const active = (await this.#ask(topic, requestProducers)).find((producer) => producer.id === id);
+      const isNamed = id >= FIRST_NAMED_ID;
+      if (active === undefined && !isNamed) return { batches: [], isActive: false, unseenBefore: 0 };
+      if (active !== undefined && !isNamed) return { batches: [endOf(active)], isActive: true, unseenBefore: 0 };
+      const { earliest, end } = await this.#ask(topic, requestOffsets);
+      if (active !== undefined) {
+        const last = await this.#lastOf(topic, active, earliest, end);
+        return { batches: [last ?? endOf(active)], isActive: true, unseenBefore: 0 };
+      }
+      const batches = await this.#backwards(topic, id, earliest, end);
+      return { batches: batches.slice(-REMEMBERED_BATCHES), isActive: false, unseenBefore: earliest };
+    });
+  }
+
+  /**
+   * Where a batch is that lies behind its producer's last one: it is sent again, and the broker answers where it has it.
+   *
+   * @returns `undefined` where it is none of the last five.
+   */
+  async place(batch: Uint8Array): Promise<number | undefined> {
+    neutralize(batch);
+    const { requestTimeoutMs = 30_000 } = this.#cluster.options;
+    return await this.#withConnections(async (topic) => {
+      // A leader that has forgotten the producer would write it.
+      const { id } = readProducer(batch, 0);
+      if (!(await this.#ask(topic, requestProducers)).some((producer) => producer.id === id)) return undefined;
+      return await this.#ask(topic, async (leader, place) => {
+        const answer = await produceNumbered(leader, place, batch, requestTimeoutMs);
+        return typeof answer === "number" ? answer : undefined;
+      });
+    });
+  }
+
+  async #withConnections<T>(task: (topic: KafkaTopic) => Promise<T>): Promise<T> {
+    const topic = ownConnections(this.#cluster);
+    try {
+      return await task(topic);
+    } finally {
+      topic.close();
+    }
+  }
+
+  #ask<T>(
+    topic: KafkaTopic,
+    request: (leader: BrokerConnection, place: PartitionPlace) => Promise<T>,
+  ): Promise<T> {
+    const place = { topic: topic.topic, partition: this.#partition };
+    const patience = patienceFor(this.#cluster, this.#cluster.closed);
+    return ask(topic, this.#partition, patience, (leader) => request(leader, place));
+  }
+
+  /** The last batch of a producer that the leader knows, found by its time: it is one request where times grow. */
+  async #lastOf(
+    topic: KafkaTopic,
+    { id, epoch, lastSequence, lastTimestamp }: ActiveProducer,
+    earliest: number,
+    end: number,
+  ): Promise<TakenBatch | undefined> {
+    const at = await this.#ask(topic, (leader, place) => requestOffsetAt(leader, place, lastTimestamp));
+    if (at === undefined) return undefined;
+    const from = Math.max(earliest, at);
+    const isLast = (batch: TakenBatch | undefined): boolean =>
+      batch?.epoch === epoch && batch.lastSequence === lastSequence;
+    let last = (await this.#collect(topic, id, from, end, NEAR_BYTES)).findLast(isLast);
+    last ??= (await this.#backwards(topic, id, from, end)).findLast(isLast);
+    return last;
+  }
+
+  /** The last batches of a producer that stand near each other. */
+  async #backwards(topic: KafkaTopic, id: number, from: number, end: number): Promise<TakenBatch[]> {
+    for (let stop = end, stretch = FIRST_STRETCH; stop > from; stretch *= 2) {
+      const start = Math.max(from, stop - stretch);
+      const found = await this.#collect(topic, id, start, stop, Infinity);
+      if (found.length > 0) return found;
+      stop = start;
+    }
+    return [];
+  }
+
+  async #collect(topic: KafkaTopic, id: number, from: number, end: number, maxBytes: number): Promise<TakenBatch[]> {
+    const cursor = new PartitionCursor({
+      topic,
+      partition: this.#partition,
+      from,
+      fromTime: undefined,
+      all: true,
+      codecs: this.#cluster.codecs,
+      patience: patienceFor(this.#cluster, this.#cluster.closed),
+      onGap: undefined,
+    });
+    const found: TakenBatch[] = [];
+    let bytes = 0;
+    for (let batch = await cursor.nextBatch(end); batch !== undefined; batch = await cursor.nextBatch(end)) {
+      cursor.passed(batch);
+      if (batch.header.producerId === id && (batch.header.attributes & CONTROL) === 0) found.push(takenOf(batch));
+      bytes += batch.header.bytes;
+      if (bytes >= maxBytes) break;
+    }
+    return found;
+  }
+}
+
+function takenOf({ bytes, at, header }: FetchedBatch): TakenBatch {
+  const { epoch, sequence, count } = readProducer(bytes, at);
+  return {
+    epoch,
+    firstSequence: sequence,
+    lastSequence: nextSequence(sequence, count - 1),
+    baseOffset: header.baseOffset,
+    lastOffset: header.lastOffset,
+    timestamp: header.maxTimestamp,
+  };
+}
+
+/** An empty batch behind the last one: no batch is the same, and what lies in front of it is recognized as old. */
+function endOf({ epoch, lastSequence, lastTimestamp }: ActiveProducer): TakenBatch {
+  const firstSequence = nextSequence(lastSequence, 1);
+  return { epoch, firstSequence, lastSequence, baseOffset: -1, lastOffset: -1, timestamp: lastTimestamp };
+}
