@@ -133,7 +133,8 @@ export class BrokerConnection {
   }
 
   #take(data: Uint8Array): void {
-    this.#pieces.push(data);
+    // Some runtimes give a Buffer, whose `slice` copies nothing: records would hand it on.
+    this.#pieces.push(new Uint8Array(data.buffer, data.byteOffset, data.length));
     this.#received += data.length;
     try {
       while (this.#failure === undefined) {
