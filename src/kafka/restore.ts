@@ -13,7 +13,7 @@ import { takeLock } from "../log/lock.ts";
 import { isTopic, readManifest, shardDirectory } from "../log/manifest.ts";
 import type { Damage } from "../verify/finding.ts";
 import { verifyLog } from "../verify/verify_log.ts";
-import type { Vfs } from "../vfs.ts";
+import { type Vfs, VfsError } from "../vfs.ts";
 import { DAMAGED, readNote, writeNote } from "./checked_note.ts";
 import { connectTopic, type KafkaOptions, patienceOf } from "./kafka_options.ts";
 import { writeLogFacts } from "./restore_facts.ts";
@@ -102,7 +102,9 @@ export async function restoreFromKafka(directory: string, options: RestoreOption
   const patience = (): Patience => patienceOf(options, PATIENCE_MS, stop.signal, UNKNOWN_TOPIC_MS);
   try {
     const { clusterId, leaders } = await metadataOf(topic, patience());
-    await vfs.makeDirectory(directory);
+    await makeOwn(vfs, directory);
+    // Nothing is left behind where something else is, not even a lock.
+    if (await readNote(vfs, `${directory}/${RESTORE_NOTE}`) === undefined) await refuseOthers(vfs, directory);
     const lock = await takeLock(vfs, directory);
     try {
       const note = await prepare(vfs, directory, {
@@ -155,6 +157,28 @@ async function metadataOf(
   }
 }
 
+async function makeOwn(vfs: Vfs, directory: string): Promise<void> {
+  try {
+    await vfs.makeDirectory(directory);
+  } catch (error) {
+    if (!(error instanceof VfsError) || (error.code !== "EXISTS" && error.code !== "NOT_A_DIRECTORY")) throw error;
+    throw new LogError("CONFLICT", `Cannot restore into ${directory}: it is not a directory; name another place`, {
+      file: directory,
+      cause: error,
+    });
+  }
+}
+
+async function refuseOthers(vfs: Vfs, directory: string): Promise<void> {
+  const { present } = await readManifest(vfs, directory);
+  const others = (await vfs.list(directory)).filter(({ name }) => !/^(lock.*|lost\+found|restore\.tmp)$/.test(name));
+  if (present === 0 && others.length === 0) return;
+  const what = present > 0 ? "a log" : `other files (${others[0].name})`;
+  throw new LogError("CONFLICT", `Cannot restore into ${directory}: it holds ${what}; use an empty directory`, {
+    file: directory,
+  });
+}
+
 /** Makes sure that the directory is new, or that of this very restore; answers the note that says so. */
 async function prepare(vfs: Vfs, directory: string, wanted: Omit<Note, "log">): Promise<Note> {
   const path = `${directory}/${RESTORE_NOTE}`;
@@ -164,14 +188,7 @@ async function prepare(vfs: Vfs, directory: string, wanted: Omit<Note, "log">): 
   }
   let note = found as Note | undefined;
   if (note === undefined) {
-    const { present } = await readManifest(vfs, directory);
-    const others = (await vfs.list(directory)).filter(({ name }) => !/^(lock.*|lost\+found|restore\.tmp)$/.test(name));
-    if (present > 0 || others.length > 0) {
-      const what = present > 0 ? "a log" : `other files (${others[0].name})`;
-      throw new LogError("CONFLICT", `Cannot restore into ${directory}: it holds ${what}; use an empty directory`, {
-        file: directory,
-      });
-    }
+    await refuseOthers(vfs, directory);
     const id = new Uint8Array(16);
     systemRandom(id);
     note = { log: toHex(id), ...wanted };

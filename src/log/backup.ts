@@ -22,7 +22,7 @@ export interface BackupParts {
 /** Copies an open log to `out`. */
 export async function backUpOpened(parts: BackupParts, out: string, options: BackupOptions): Promise<BackupReport> {
   const { vfs, directory, manifest, opened } = parts;
-  const target = trimmed(out);
+  const target = backupTarget(out);
   try {
     for (const one of opened) refuseDamaged(one);
     return await backUp(
@@ -40,8 +40,12 @@ export async function backUpOpened(parts: BackupParts, out: string, options: Bac
   }
 }
 
-/** Without the slashes at its end: the backup is made beside it. */
-function trimmed(out: string): string {
+/**
+ * Where a backup goes, without the slashes at its end: it is made beside it.
+ *
+ * @throws {TypeError} where it is no path.
+ */
+export function backupTarget(out: string): string {
   if (typeof out !== "string" || out === "" || out.includes("\0")) {
     throw new TypeError("Cannot back up: the target must be a path");
   }

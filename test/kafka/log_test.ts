@@ -6,6 +6,7 @@ import { type Codec, json, type Log, type LogRecord, openLog, type TypedRecord }
 import { collect, fails, useDirectory } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
+import { sharedBackup } from "./shared_backup.ts";
 import { sharedConsumers } from "./shared_consumers.ts";
 import { sharedProducing } from "./shared_producing.ts";
 import { sharedReading } from "./shared_reading.ts";
@@ -43,7 +44,7 @@ const cluster: UsePlace = async (shards, body) => {
   await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
 };
 
-for (const suite of [sharedSuite, sharedReading, sharedConsumers, sharedProducing]) {
+for (const suite of [sharedSuite, sharedReading, sharedConsumers, sharedProducing, sharedBackup]) {
   describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
   describe(`${suite.name} on a broker`, () => suite(skip, cluster));
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BackupReport } from "../../backup/backup_types.ts";
+import type { BackupOptions, BackupReport } from "../../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../../batch/record_input.ts";
 import type { ProducerHandle } from "../../claims/handle.ts";
 import type { ConsumerHandle } from "../../consumers/handle.ts";
@@ -29,6 +29,7 @@ import type { LogRecord } from "../../read/stored_record.ts";
 import { ClusterConsumer } from "../group/cluster_consumer.ts";
 import { listConsumers } from "../group/list_consumers.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
+import { backUpTopic } from "./backup_topic.ts";
 import type { Cluster } from "./cluster.ts";
 import { clusterGuarantee } from "./cluster_guarantee.ts";
 import { readBatches, readRanges, readRecords } from "./cluster_reader.ts";
@@ -203,8 +204,9 @@ export class ClusterLog implements KafkaLog {
     return await this.#producers.open(shard, name, options);
   }
 
-  backup(): Promise<BackupReport> {
-    return Promise.reject(embeddedOnly("make a backup", "restoreFromKafka makes a log of a topic"));
+  async backup(out: string, options: BackupOptions = {}): Promise<BackupReport> {
+    this.#assertOpen();
+    return await backUpTopic(this.#cluster, out, options);
   }
 
   async flush(rung?: Rung, options?: SignalOptions): Promise<void> {

@@ -42,7 +42,8 @@ export interface KafkaShard extends Shard {
  * - Consumers are consumer groups of the cluster, of the same name: shards are dealt out among the members on all machines.
  * - What named producers and numbered batches have written is asked of the broker, which must be Kafka 2.8 or later; if somebody else
  *   uses the same numbers, the acknowledgement fails with `CONFLICT`.
- * - `user`, `trimUser`, `producer`, `fence`, `consumerHandle`, `backup` and conditions of `append` need the embedded log and fail with
+ * - `backup` fetches all that the topic has, as `restoreFromKafka` does: an embedded log with an id of its own.
+ * - `user`, `trimUser`, `producer`, `fence`, `consumerHandle` and conditions of `append` need the embedded log and fail with
  *   `UNSUPPORTED`.
  *
  * @example
