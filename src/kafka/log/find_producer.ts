@@ -9,6 +9,7 @@ import { FIRST_NAMED_ID, REMEMBERED_BATCHES, type TakenBatch } from "../../idemp
 import type { KafkaTopic } from "../wire/cluster.ts";
 import type { BrokerConnection } from "../wire/connection.ts";
 import { type ActiveProducer, requestProducers } from "../wire/describe_producers.ts";
+import { KafkaError } from "../wire/kafka_error.ts";
 import { type PartitionPlace, requestOffsetAt, requestOffsets } from "../wire/requests.ts";
 import { ask, type Cluster, ownConnections, patienceFor } from "./cluster.ts";
 import { type FetchedBatch, PartitionCursor } from "./partition_cursor.ts";
@@ -60,14 +61,37 @@ export class ProducerFinder implements ProducerSource {
     neutralize(batch);
     const { requestTimeoutMs = 30_000 } = this.#cluster.options;
     return await this.#withConnections(async (topic) => {
-      // A leader that has forgotten the producer would write it.
       const { id } = readProducer(batch, 0);
-      if (!(await this.#ask(topic, requestProducers)).some((producer) => producer.id === id)) return undefined;
       return await this.#ask(topic, async (leader, place) => {
+        // A leader that has forgotten the producer would write it.
+        if (!(await requestProducers(leader, place)).some((producer) => producer.id === id)) return undefined;
         const answer = await produceNumbered(leader, place, batch, requestTimeoutMs);
         return typeof answer === "number" ? answer : undefined;
       });
     });
+  }
+
+  /**
+   * Where a batch is that stands at an offset or behind it; `undefined` where it is not there, or nobody may look. Waits for nothing.
+   *
+   * @throws {KafkaError} The broker is away.
+   */
+  async locate(batch: Uint8Array, from: number): Promise<number | undefined> {
+    const { id, epoch, sequence, count } = readProducer(batch, 0);
+    const lastSequence = nextSequence(sequence, count - 1);
+    try {
+      return await this.#withConnections(async (topic) => {
+        const place = { topic: topic.topic, partition: this.#partition };
+        const { earliest, end } = await requestOffsets(await topic.leader(this.#partition), place);
+        const found = await this.#collect(topic, id, Math.max(from, earliest), end, Infinity, 0);
+        return found.find((one) =>
+          one.epoch === epoch && one.firstSequence === sequence && one.lastSequence === lastSequence
+        )?.baseOffset;
+      });
+    } catch (error) {
+      if (error instanceof KafkaError && !error.passes) return undefined;
+      throw error;
+    }
   }
 
   async #withConnections<T>(task: (topic: KafkaTopic) => Promise<T>): Promise<T> {
@@ -116,7 +140,15 @@ export class ProducerFinder implements ProducerSource {
     return [];
   }
 
-  async #collect(topic: KafkaTopic, id: number, from: number, end: number, maxBytes: number): Promise<TakenBatch[]> {
+  async #collect(
+    topic: KafkaTopic,
+    id: number,
+    from: number,
+    end: number,
+    maxBytes: number,
+    patienceMs = this.#cluster.options.patienceMs,
+  ): Promise<TakenBatch[]> {
+    const options = { ...this.#cluster.options, ...(patienceMs === undefined ? {} : { patienceMs }) };
     const cursor = new PartitionCursor({
       topic,
       partition: this.#partition,
@@ -124,7 +156,7 @@ export class ProducerFinder implements ProducerSource {
       fromTime: undefined,
       all: true,
       codecs: this.#cluster.codecs,
-      patience: patienceFor(this.#cluster, this.#cluster.closed),
+      patience: patienceFor({ options }, this.#cluster.closed),
       onGap: undefined,
     });
     const found: TakenBatch[] = [];

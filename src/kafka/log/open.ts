@@ -51,8 +51,9 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
     const codecs = options.codecs ?? runtimeCodecs;
     const lags = new ConsumerLags();
     const cluster = { options: kept, codecs, partitions, connections: topic, lags, closed: closed.signal };
-    const shards = ends.map(({ earliest, end }, id) =>
-      new PartitionWriter(
+    const shards = ends.map(({ earliest, end }, id) => {
+      const finder = new ProducerFinder(cluster, id);
+      return new PartitionWriter(
         {
           id,
           earliest,
@@ -64,7 +65,7 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
           compression: options.compression,
           codecs,
           onError: (error) => options.onError?.(error),
-          producers: new ProducerFinder(cluster, id),
+          producers: finder,
           trim: (before) => {
             const place = { topic: options.topic, partition: id };
             const { requestTimeoutMs = 30_000 } = options;
@@ -77,9 +78,11 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
           id,
           patienceFor({ options: kept }, closed.signal),
           options.requestTimeoutMs ?? 30_000,
+          end,
+          (batch, from) => finder.locate(batch, from),
         ),
-      )
-    );
+      );
+    });
     return new ClusterLog(cluster, shards, topic, maxBuffer, () => {
       closed.abort();
       topic.close();

@@ -16,20 +16,38 @@ import { type ProducerIdentity, requestProduce, requestProducerId } from "../wir
 /** Sequence numbers go from 0 to 2^31 - 1 and begin again. */
 const SEQUENCES = 2 ** 31;
 
+/**
+ * Where a batch is whose answer got lost, looked for from an offset on; `undefined` where it is not there. A broker that has started anew
+ * forgets producers whose last record has an old timestamp, and would write the batch again.
+ */
+export type Locate = (batch: Uint8Array, from: number) => Promise<number | undefined>;
+
 /** See above. One call at a time. */
 export class PartitionSender {
   readonly #topic: KafkaTopic;
   readonly #partition: number;
   readonly #patience: Patience;
   readonly #timeoutMs: number;
+  readonly #locate: Locate;
+  /** Behind the last record that is known to be in the partition. */
+  #end: number;
   #producer: ProducerIdentity | undefined = undefined;
   #sequence = 0;
 
-  constructor(topic: KafkaTopic, partition: number, patience: Patience, timeoutMs: number) {
+  constructor(
+    topic: KafkaTopic,
+    partition: number,
+    patience: Patience,
+    timeoutMs: number,
+    end: number,
+    locate: Locate,
+  ) {
     this.#topic = topic;
     this.#partition = partition;
     this.#patience = patience;
     this.#timeoutMs = timeoutMs;
+    this.#end = end;
+    this.#locate = locate;
   }
 
   /**
@@ -43,13 +61,12 @@ export class PartitionSender {
     let inDoubt = false;
     for (;;) {
       try {
+        const placed = inDoubt ? await this.#locate(batch, this.#end) : undefined;
+        if (placed !== undefined) return this.#sent(placed, count);
         const leader = await this.#topic.leader(this.#partition);
         this.#producer ??= await requestProducerId(leader);
         this.#stamp(batch, this.#producer);
-        const base = await requestProduce(leader, place, batch, this.#timeoutMs);
-        this.#sequence = (this.#sequence + count) % SEQUENCES;
-        this.#patience.succeeded();
-        return base;
+        return this.#sent(await requestProduce(leader, place, batch, this.#timeoutMs), count);
       } catch (error) {
         this.#topic.forget();
         if (!(error instanceof KafkaError)) throw error;
@@ -71,20 +88,34 @@ export class PartitionSender {
    * @returns The offset of its first record, also where it was there already; or why the broker refuses this batch, and only this one.
    * @throws {LogError} as {@linkcode PartitionSender.send}.
    */
-  async sendNumbered(batch: Uint8Array): Promise<number | KafkaError> {
+  async sendNumbered(batch: Uint8Array, count: number): Promise<number | KafkaError> {
     const place = { topic: this.#topic.topic, partition: this.#partition };
     neutralize(batch);
-    for (;;) {
+    for (let inDoubt = false;;) {
       try {
+        const placed = inDoubt ? await this.#locate(batch, this.#end) : undefined;
+        if (placed !== undefined) return this.#took(placed, count);
         const leader = await this.#topic.leader(this.#partition);
         const answer = await produceNumbered(leader, place, batch, this.#timeoutMs);
-        this.#patience.succeeded();
-        return answer;
+        return typeof answer === "number" ? this.#took(answer, count) : answer;
       } catch (error) {
+        inDoubt = true;
         this.#topic.forget();
         await this.#patience.wait(error);
       }
     }
+  }
+
+  /** One of its own batches is written. */
+  #sent(base: number, count: number): number {
+    this.#sequence = (this.#sequence + count) % SEQUENCES;
+    return this.#took(base, count);
+  }
+
+  #took(base: number, count: number): number {
+    this.#end = Math.max(this.#end, base + count);
+    this.#patience.succeeded();
+    return base;
   }
 
   #stamp(batch: Uint8Array, { id, epoch }: ProducerIdentity): void {

@@ -65,7 +65,7 @@ export class SendQueue {
         const { bytes, count, numbered } = batch;
         const answer = numbered === undefined
           ? await this.#owner.sender.send(bytes, count)
-          : await this.#owner.sender.sendNumbered(bytes);
+          : await this.#owner.sender.sendNumbered(bytes, count);
         if (typeof answer === "number") {
           this.#batches.shift();
           this.bytes -= bytes.length;
