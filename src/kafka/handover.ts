@@ -20,6 +20,7 @@ import {
   writeOffsets,
   writeText,
 } from "./checkpoints.ts";
+import { HandedProducers } from "./handed_producers.ts";
 import { handoverSteps } from "./handover_steps.ts";
 import { checkBroker, clearPartition, makeEmpty } from "./handover_target.ts";
 import type { HandedPartition, HandoverOptions, HandoverReport } from "./handover_types.ts";
@@ -80,7 +81,7 @@ class Handover {
     const logStarts = new Map<string, number>();
     const partitions: HandedPartition[] = [];
     for (const shard of shards) {
-      partitions.push(await this.#partition(shard, `${this.#out}/${topic}-${shard.id}`));
+      partitions.push(await this.#partition(manifest.id, shard, `${this.#out}/${topic}-${shard.id}`));
       recoveryPoints.set(`${topic} ${shard.id}`, shard.nextOffset);
       // As Kafka does: only where the first segment does not say it.
       if (shard.earliest > (shard.bases[0] ?? shard.nextOffset)) logStarts.set(`${topic} ${shard.id}`, shard.earliest);
@@ -97,13 +98,15 @@ class Handover {
     return { topic, partitions, steps };
   }
 
-  async #partition(shard: SourceShard, target: string): Promise<HandedPartition> {
+  async #partition(logId: Uint8Array, shard: SourceShard, target: string): Promise<HandedPartition> {
     const { vfs } = this.#engine;
     const { id: partition, earliest, nextOffset, bases } = shard;
     if (this.#options.into) await clearPartition(vfs, target);
     else await vfs.makeDirectory(target);
     let bytes = 0;
-    for (const base of bases) bytes += await this.#segment(shard, base, target);
+    const producers = await HandedProducers.load(vfs, shard.view.directory, logId, partition, nextOffset);
+    for (const base of bases) bytes += await this.#segment(shard, base, target, producers);
+    await producers.write(target);
     // A partition without a file would begin at 0.
     if (bases.length === 0 && nextOffset > 0) await writeNew(vfs, logPath(target, nextOffset), new Uint8Array(0));
     await writeLeaderEpoch(vfs, `${target}/${LEADER_EPOCHS}`, bases[0] ?? nextOffset);
@@ -111,7 +114,7 @@ class Handover {
     return { partition, directory: target, earliest, nextOffset, segments: bases.length, bytes };
   }
 
-  async #segment(shard: SourceShard, base: number, target: string): Promise<number> {
+  async #segment(shard: SourceShard, base: number, target: string, producers: HandedProducers): Promise<number> {
     const { vfs } = this.#engine;
     const { view } = shard;
     const from = logPath(view.directory, base);
@@ -131,6 +134,7 @@ class Handover {
         // The leader's epoch of a new topic; a committed one of the log's would be ahead of it. No CRC covers it.
         writeI32(batch, at + EPOCH_AT, 0);
         index.add(header, position);
+        producers.note(header);
         this.#options.onProgress?.(this.#done += header.bytes);
       },
     });

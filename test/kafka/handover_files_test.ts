@@ -6,9 +6,11 @@ import { describe, it } from "node:test";
 import { handoverToKafka, importFromKafka } from "../../kafka.ts";
 import { openLog } from "../../mod.ts";
 import { readHeader } from "../../src/batch/format.ts";
+import { readSnapshot } from "../../src/idempotence/snapshot.ts";
 import { run } from "../cli/program.ts";
 import { concat, simpleBatch } from "../fixtures/reference_batch.ts";
 import { collect, fails, listing, plain, take, useDirectory } from "../helpers.ts";
+import { produced, send } from "../idempotence/batches.ts";
 
 const FIRST = "00000000000000000000.log";
 
@@ -65,6 +67,28 @@ describe("handover", () => {
       const [one, two] = [await openLog(log, { readOnly: true }), await openLog(join(directory, "back"))];
       assert.deepEqual((await collect(two.read())).map(plain), (await collect(one.read())).map(plain));
       await Promise.all([one.close(), two.close()]);
+    }));
+
+  it("says what producers have written, also in segments that are gone, and none that have not", () =>
+    useDirectory(async (directory) => {
+      const log = await openLog(join(directory, "log"), { topic: "chat", segmentBytes: 1024 });
+      const [shard] = log.shards;
+      await send(shard, produced(5, 2, 7, 3));
+      const producer = await log.idempotentProducer("lines");
+      for (let n = 0; n < 20; n++) await producer.append([{ value: "x".repeat(200) }, { value: `${n}` }]);
+      await shard.trimBefore(30);
+      await send(shard, produced(6, 0, 2 ** 31 - 1, 2));
+      await log.flush();
+      const out = join(directory, "out");
+      const { partitions: [{ earliest, segments }] } = await handoverToKafka(log.directory, out);
+      assert.ok(earliest === 30 && segments < 8, `${segments} segments`);
+      const snapshot = readSnapshot(readFileSync(join(out, "chat-0", "00000000000000000045.snapshot")))!;
+      const lastOf = new Map(snapshot.entries.map((entry) => [entry.id, entry]));
+      assert.deepEqual(
+        [...lastOf].map(([id, { epoch, lastSequence, lastOffset }]) => [id, epoch, lastSequence, lastOffset]),
+        [[5, 2, 9, 2], [producer.id, 0, 39, 42], [6, 0, 0, 44]],
+      );
+      await log.close();
     }));
 
   it("takes an open log as far as it is, under another name", () =>
