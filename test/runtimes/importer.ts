@@ -1,15 +1,20 @@
 /** Imports numbered lines under a name until it is killed, beside records of others; then another process goes on where it was. */
 import process from "node:process";
+import { openKafkaLog } from "../../kafka.ts";
 import { LogError, openLog, type OpenOptions } from "../../mod.ts";
 
-const { directory, options, name, count } = JSON.parse(process.argv[2]) as {
+const { directory, brokers, options, name, count } = JSON.parse(process.argv[2]) as {
   directory: string;
+  /** The log is a topic there. */
+  brokers?: string;
   options: OpenOptions;
   name: string;
   count: number;
 };
 
-const log = await openLog(directory, options);
+const log = brokers === undefined
+  ? await openLog(directory, options)
+  : await openKafkaLog({ brokers, topic: options.topic! });
 const producer = await log.idempotentProducer(name);
 console.log(`open ${producer.nextSequence}`);
 const pending = new Set<Promise<unknown>>();

@@ -44,8 +44,8 @@ export class ProducerFinder implements ProducerSource {
       if (active !== undefined && !isNamed) return { batches: [endOf(active)], isActive: true, unseenBefore: 0 };
       const { earliest, end } = await this.#ask(topic, requestOffsets);
       if (active !== undefined) {
-        const last = await this.#lastOf(topic, active, earliest, end);
-        return { batches: [last ?? endOf(active)], isActive: true, unseenBefore: 0 };
+        const batches = await this.#lastOf(topic, active, earliest, end);
+        return { batches: batches.length > 0 ? batches : [endOf(active)], isActive: true, unseenBefore: 0 };
       }
       const batches = await this.#backwards(topic, id, earliest, end);
       return { batches: batches.slice(-REMEMBERED_BATCHES), isActive: false, unseenBefore: earliest };
@@ -112,21 +112,27 @@ export class ProducerFinder implements ProducerSource {
     return ask(topic, this.#partition, patience, (leader) => request(leader, place));
   }
 
-  /** The last batch of a producer that the leader knows, found by its time: it is one request where times grow. */
+  /**
+   * The last batches of a producer that the leader knows. The last one is found by its time, at once where times grow; a broker that has
+   * started anew knows this one only, so those that stand near it are taken along.
+   */
   async #lastOf(
     topic: KafkaTopic,
     { id, epoch, lastSequence, lastTimestamp }: ActiveProducer,
     earliest: number,
     end: number,
-  ): Promise<TakenBatch | undefined> {
+  ): Promise<TakenBatch[]> {
     const at = await this.#ask(topic, (leader, place) => requestOffsetAt(leader, place, lastTimestamp));
-    if (at === undefined) return undefined;
+    if (at === undefined) return [];
     const from = Math.max(earliest, at);
     const isLast = (batch: TakenBatch | undefined): boolean =>
       batch?.epoch === epoch && batch.lastSequence === lastSequence;
     let last = (await this.#collect(topic, id, from, end, NEAR_BYTES)).findLast(isLast);
     last ??= (await this.#backwards(topic, id, from, end)).findLast(isLast);
-    return last;
+    if (last === undefined) return [];
+    const { baseOffset } = last;
+    const near = await this.#collect(topic, id, Math.max(earliest, baseOffset - FIRST_STRETCH), baseOffset, Infinity);
+    return [...near, last].slice(-REMEMBERED_BATCHES);
   }
 
   /** The last batches of a producer that stand near each other. */

@@ -153,10 +153,10 @@ export class PartitionProducers {
     entry.isStale = true;
     await this.load(id);
     const isAboutNumbers = refusalReason(error.number) !== undefined;
-    return blobs.map((blob, i) => i === 0 && !isAboutNumbers ? error : this.#why(blob, error));
+    return blobs.map((blob, i) => i === 0 && !isAboutNumbers ? error : this.#why(blob, error, i > 0));
   }
 
-  #why(blob: Uint8Array, error: KafkaError): LogError {
+  #why(blob: Uint8Array, error: KafkaError, isLater: boolean): LogError {
     const producer = readProducer(blob, 0);
     const { id, epoch, sequence } = producer;
     try {
@@ -165,10 +165,12 @@ export class PartitionProducers {
       if (conflict instanceof LogError) return conflict;
     }
     const reason = refusalReason(error.number) ?? "OUT_OF_ORDER_SEQUENCE_NUMBER";
+    const why = isLater
+      ? `one in front of it was refused (${error.kafka}); send it again once that is written`
+      : `the broker answered ${error.kafka}; does somebody else write with its numbers?`;
     return new LogError(
       "CONFLICT",
-      `Cannot append a batch of producer ${id}, epoch ${epoch}, sequence ${sequence} to shard ${this.#shard}: the broker answered ` +
-        `${error.kafka}; does somebody else write with its numbers?`,
+      `Cannot append a batch of producer ${id}, epoch ${epoch}, sequence ${sequence} to shard ${this.#shard}: ${why}`,
       { shard: this.#shard, reason, actual: sequence, cause: error },
     );
   }
