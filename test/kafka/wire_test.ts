@@ -5,6 +5,8 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { KafkaError, mirrorToKafka, OffsetMapping } from "../../kafka.ts";
 import { openLog } from "../../mod.ts";
+import { BrokerConnection } from "../../src/kafka/wire/connection.ts";
+import { requestProducers } from "../../src/kafka/wire/describe_producers.ts";
 import { WireError, WireReader, WireWriter } from "../../src/kafka/wire/encoding.ts";
 import { firstAnswer } from "../../src/kafka/wire/first_answer.ts";
 import { brokerError, networkError } from "../../src/kafka/wire/kafka_error.ts";
@@ -110,7 +112,52 @@ describe("several brokers that are asked", () => {
   });
 });
 
+describe("a broker older than Kafka 2.8", () => {
+  it("is not asked for producers: it would hang up", () =>
+    useServer((_data, socket) => {
+      // Its versions: produce and fetch.
+      const body =
+        new WireWriter().int32(0).int16(0).int32(2).int16(0).int16(0).int16(8).int16(1).int16(0).int16(11).bytes;
+      socket.write(new WireWriter().int32(body.length).raw(body).bytes);
+    }, async (address) => {
+      const reach = { clientId: "test", tls: false, sasl: undefined, timeoutMs: 5000 };
+      const port = Number(address.split(":")[1]);
+      const connection = await BrokerConnection.connect("127.0.0.1", port, reach, new AbortController().signal);
+      const error = await fails("UNSUPPORTED", () => requestProducers(connection, { topic: "t", partition: 0 }));
+      assert.match(error.message, /2\.8/);
+      connection.close();
+    }));
+});
+
 describe("numbers and texts on the wire", () => {
+  it("come back as they went in flexible versions, whatever tags come along", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ maxLength: 300 }),
+        fc.nat(0x0fff_fffe),
+        fc.array(fc.nat(9), { maxLength: 300 }),
+        (text, n, list) => {
+          const written = new WireWriter().compactString(text).count(n).count(list.length);
+          for (const one of list) written.int8(one);
+          // Two tagged fields, of one byte and of none.
+          written.int8(2).int8(0).int8(1).int8(77).int8(1).int8(0).tags().int8(5);
+          const reader = new WireReader(written.bytes);
+          assert.equal(reader.compactString(), text.toWellFormed());
+          // What is no array here claims more than there is.
+          if (n > written.bytes.length) assert.throws(() => reader.compactArray(() => 0), WireError);
+          else return;
+          assert.deepEqual(reader.compactArray(() => reader.int8()), list);
+          reader.tags();
+          reader.tags();
+          assert.equal(reader.int8(), 5);
+        },
+      ),
+    );
+    assert.equal(new WireReader(Uint8Array.of(0)).compactString(), null);
+    assert.throws(() => new WireReader(new Uint8Array(9).fill(0xff)).compactString(), WireError);
+    assert.throws(() => new WireReader(Uint8Array.of(9)).compactString(), WireError);
+    assert.throws(() => new WireReader(Uint8Array.of(1, 0, 9)).tags(), WireError);
+  });
   it("come back as they went", () => {
     const number64 = fc.maxSafeInteger();
     fc.assert(

@@ -25,6 +25,10 @@ const NEAR_BYTES: number = 4 * 1024 * 1024;
 export class ProducerFinder implements ProducerSource {
   readonly #cluster: Cluster;
   readonly #partition: number;
+  /** The answer that was asked for last; never rejects. */
+  #asked: Promise<unknown> | undefined = undefined;
+  /** The next question, while it is not sent yet. */
+  #next: Promise<ReadonlyMap<number, ActiveProducer>> | undefined = undefined;
 
   constructor(cluster: Cluster, partition: number) {
     this.#cluster = cluster;
@@ -38,7 +42,7 @@ export class ProducerFinder implements ProducerSource {
    */
   async find(id: number): Promise<FoundProducer> {
     return await this.#withConnections(async (topic) => {
-      const active = (await this.#ask(topic, requestProducers)).find((producer) => producer.id === id);
+      const active = (await this.#actives()).get(id);
       const isNamed = id >= FIRST_NAMED_ID;
       if (active === undefined && !isNamed) return { batches: [], isActive: false, unseenBefore: 0 };
       if (active !== undefined && !isNamed) return { batches: [endOf(active)], isActive: true, unseenBefore: 0 };
@@ -94,11 +98,27 @@ export class ProducerFinder implements ProducerSource {
     }
   }
 
+  /** What the leader remembers by now. All who ask while it is being told share the next answer: it names every producer. */
+  #actives(): Promise<ReadonlyMap<number, ActiveProducer>> {
+    if (this.#next !== undefined) return this.#next;
+    const asked = (this.#asked ?? Promise.resolve()).then(() => {
+      if (this.#next === asked) this.#next = undefined;
+      return this.#withConnections((topic) => this.#ask(topic, requestProducers));
+    }).then((producers) => new Map(producers.map((producer) => [producer.id, producer])));
+    this.#next = asked;
+    this.#asked = asked.then(() => undefined, () => undefined);
+    return asked;
+  }
+
   async #withConnections<T>(task: (topic: KafkaTopic) => Promise<T>): Promise<T> {
+    const { closed } = this.#cluster;
     const topic = ownConnections(this.#cluster);
+    const close = (): void => topic.close();
+    closed.addEventListener("abort", close, { once: true });
     try {
       return await task(topic);
     } finally {
+      closed.removeEventListener("abort", close);
       topic.close();
     }
   }

@@ -97,7 +97,9 @@ export class PartitionSender {
         if (placed !== undefined) return this.#took(placed, count);
         const leader = await this.#topic.leader(this.#partition);
         const answer = await produceNumbered(leader, place, batch, this.#timeoutMs);
-        return typeof answer === "number" ? this.#took(answer, count) : answer;
+        if (typeof answer === "number") return this.#took(answer, count);
+        this.#patience.succeeded();
+        return answer;
       } catch (error) {
         inDoubt = true;
         this.#topic.forget();
