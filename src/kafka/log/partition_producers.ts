@@ -57,11 +57,14 @@ interface Entry {
 export class PartitionProducers {
   readonly #shard: number;
   readonly #source: ProducerSource;
-  /** Told when nothing is being asked any more. */
+  /** Told of each answer. */
   readonly #onAnswer: () => void;
   /** The one that was idle longest comes first. */
   readonly #entries = new Map<number, Entry>();
-  #asking = 0;
+  /** Numbers of the questions without an answer, in order. */
+  readonly #open = new Set<number>();
+  /** How many questions were asked so far. */
+  asked = 0;
 
   constructor(shard: number, source: ProducerSource, onAnswer: () => void) {
     this.#shard = shard;
@@ -69,8 +72,10 @@ export class PartitionProducers {
     this.#onAnswer = onAnswer;
   }
 
-  get isAsking(): boolean {
-    return this.#asking > 0;
+  /** So many of the first questions are answered: whoever waits for those of its time does not wait for others. */
+  get answered(): number {
+    for (const number of this.#open) return number;
+    return this.asked;
   }
 
   /** The last batch of a producer; `undefined` where none is known. */
@@ -231,14 +236,16 @@ export class PartitionProducers {
 
   /** One question a producer at a time; never rejects. */
   async #ask(entry: Entry, task: () => Promise<void>): Promise<void> {
-    this.#asking++;
+    const number = this.asked++;
+    this.#open.add(number);
     const asking = task().catch((error: unknown) => {
       entry.failure = error instanceof Error ? error : new Error(String(error));
     });
     entry.asking = asking;
     await asking;
     entry.asking = undefined;
-    if (--this.#asking === 0) this.#onAnswer();
+    this.#open.delete(number);
+    this.#onAnswer();
   }
 }
 

@@ -126,11 +126,12 @@ export class PartitionWriter implements KafkaShard {
   async writable({ signal }: SignalOptions = {}): Promise<void> {
     this.#assertOpen();
     signal?.throwIfAborted();
-    if (this.#used < this.#settings.maxBuffer / 2 && !this.producers.isAsking) return;
+    const { asked, answered } = this.producers;
+    if (this.#used < this.#settings.maxBuffer / 2 && answered === asked) return;
     this.#seal();
     const startedMs = this.telemetry.nowMs();
     this.telemetry.waits++;
-    await this.#room.wait(0, signal).finally(() => this.telemetry.waited(startedMs));
+    await this.#room.wait(asked, signal).finally(() => this.telemetry.waited(startedMs));
   }
 
   async acknowledged(taken: number, _rung?: Rung, { signal }: SignalOptions = {}): Promise<void> {
@@ -238,10 +239,9 @@ export class PartitionWriter implements KafkaShard {
     this.written = this.#queue.first ?? this.nextOffset - this.#builder.count;
   }
 
-  /** Those who wait for room, and for what is being asked, go on where there is nothing to wait for. */
+  /** Those who wait for room go on, once what was being asked when they came is answered. */
   #release(): void {
-    const isFree = this.#used < this.#settings.maxBuffer / 2 && !this.producers.isAsking;
-    if (isFree) this.#room.reach(Infinity, () => 0);
+    if (this.#used < this.#settings.maxBuffer / 2) this.#room.reach(this.producers.answered + 1, () => 0);
   }
 
   #fail(error: unknown): void {
