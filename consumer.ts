@@ -21,7 +21,10 @@ import { runtimeCodecs } from "./adapters/codecs.ts";
 import { runtimeVfs } from "./adapters/runtime.ts";
 import { systemClock, systemRandom } from "./adapters/system.ts";
 import { GroupConsumer } from "./src/consumers/consumer.ts";
+import { connectOnce } from "./src/consumers/connect_once.ts";
 import { consumerContentOf, type ConsumerHandle } from "./src/consumers/handle.ts";
+import { LateConsumer } from "./src/consumers/late_consumer.ts";
+import { CONNECTED, LEFT, MemberBlock } from "./src/consumers/member_block.ts";
 import type { ConsumeOptions, Consumer } from "./src/consumers/types.ts";
 import { WorkerMember } from "./src/consumers/worker_member.ts";
 import { openWith } from "./src/log/open.ts";
@@ -35,7 +38,7 @@ export type { LogRecord } from "./src/read/stored_record.ts";
 
 /**
  * Connects a worker to the log that made the handle. Each handle connects once. The worker reads the files itself; the log's thread says
- * which shards are its own, and commits.
+ * which shards are its own, and commits. Of a log on a cluster, the worker is a member of the group by itself, with its own connections.
  *
  * @param handle What `log.consumerHandle()` gave, as it came through `postMessage` or `workerData`.
  * @param options See {@linkcode ConsumeOptions}.
@@ -45,6 +48,16 @@ export type { LogRecord } from "./src/read/stored_record.ts";
  */
 export function connectConsumer(handle: ConsumerHandle, options: ConsumeOptions = {}): Consumer {
   const content = consumerContentOf(handle);
+  if ("cluster" in content) {
+    const block = new MemberBlock(content.block);
+    connectOnce(content.name, block);
+    // Loaded here: who consumes an embedded log needs no code for clusters.
+    const load = async () => {
+      const { workerConsumer } = await import("./src/kafka/group/worker_consumer.ts");
+      return workerConsumer(content, options, runtimeCodecs);
+    };
+    return new LateConsumer(content.name, load, () => block.moveState(CONNECTED, LEFT));
+  }
   const { name, directory, from } = content;
   const engine = { vfs: runtimeVfs(), clock: systemClock, random: systemRandom, codecs: runtimeCodecs };
   let opening: ReturnType<typeof openWith> | undefined;

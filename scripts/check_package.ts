@@ -18,6 +18,7 @@ const PUBLISHED = /^(dist\/.+\.(js|d\.ts)|docs\/.+|package\.json|README\.md|CHAN
 const CONSUMER = `
 import { openLog, BACKPRESSURE, LogError } from "@bimip/log";
 import type { Log, LogRecord } from "@bimip/log";
+import { connectConsumer } from "@bimip/log/consumer";
 import { connectProducer } from "@bimip/log/producer";
 import { CrashError, openMemoryLog } from "@bimip/log/testing";
 
@@ -36,6 +37,14 @@ const again = await (await openMemoryLog()).crash("power");
 await memory.close();
 await again.close();
 if (!(new CrashError("") instanceof LogError)) throw new Error("two copies of the errors");
+
+// A handle of a cluster loads more of the package. No broker is there.
+const cluster = { brokers: "127.0.0.1:1", topic: "t", patienceMs: 0 };
+const content = { name: "c", cluster, partitions: 1, group: {}, block: new SharedArrayBuffer(4096) };
+const consumer = connectConsumer({ kind: "bimiplog-consumer", version: 2, content });
+const refused: unknown = await consumer.lag().catch((error: unknown) => error);
+if (!(refused instanceof LogError && refused.code === "IO")) throw new Error("expected IO: " + String(refused));
+await consumer.close();
 declare const process: { argv: string[] };
 `;
 

@@ -42,7 +42,7 @@ const OUTSIDE: readonly (readonly [from: string, ...allowed: string[]])[] = [
   ["kafka.ts", ...LAYERS.flat(), "src/kafka/", "adapters/"],
   ["mod.ts", ...LAYERS.flat(), "adapters/"],
   ["producer.ts", ...LAYERS.flat(), "adapters/system.ts", "adapters/codecs.ts"],
-  ["consumer.ts", ...LAYERS.flat(), "adapters/"],
+  ["consumer.ts", ...LAYERS.flat(), "adapters/", "src/kafka/group/worker_consumer.ts"],
 ];
 
 /** Folders that may import modules of a runtime; no file imports a package. */
@@ -51,6 +51,9 @@ const MAY_USE_RUNTIME = ["adapters/", "src/cli/", "src/kafka/"];
 const RUNTIME_GLOBALS = /\b(Deno|Bun|process|Buffer|__dirname|__filename)\b(?=\s*(\?\.|\.|\[))|\brequire(?=\s*\()/g;
 const NAME = /^[a-z0-9]+(_[a-z0-9]+)*(\.(ts|wat))?$/;
 const MAX_LINES = 300;
+
+/** Where code for clusters is always wanted; elsewhere it is loaded once it is. */
+const FOR_CLUSTERS = ["kafka.ts", "src/kafka/", "src/cli/"];
 
 type Sources = ReadonlyMap<string, string>;
 
@@ -106,6 +109,18 @@ function checkCycles(sources: Sources): string[] {
     done.add(file);
   };
   for (const file of sources.keys()) visit(file, []);
+  return problems;
+}
+
+function checkClusters(sources: Sources): string[] {
+  const problems: string[] = [];
+  for (const [file, source] of sources) {
+    if (isIn(file, FOR_CLUSTERS)) continue;
+    const atOnce = ownImports(file, source.replace(/\bimport\s*\([^)]*\)/g, ""));
+    for (const target of atOnce.filter((target) => target.startsWith("src/kafka/"))) {
+      problems.push(`${file} must not load ${target} before it is wanted`);
+    }
+  }
   return problems;
 }
 
@@ -209,6 +224,21 @@ const RULES: readonly {
       "src/batch/a.ts": 'import "./b.ts"; import "./c.ts";',
       "src/batch/b.ts": 'import "./c.ts";',
       "src/batch/c.ts": "",
+    },
+  },
+  {
+    rule: "code for clusters is loaded where it is wanted",
+    check: checkClusters,
+    breaks: [
+      [
+        { "consumer.ts": 'import { a } from "./src/kafka/a.ts";' },
+        "consumer.ts must not load src/kafka/a.ts before it is wanted",
+      ],
+      [{ "consumer.ts": 'import "./src/kafka/a.ts";' }, "consumer.ts must not load src/kafka/a.ts before it is wanted"],
+    ],
+    keeps: {
+      "consumer.ts": 'const { a } = await import("./src/kafka/a.ts");',
+      "kafka.ts": 'export { a } from "./src/kafka/a.ts";',
     },
   },
   {

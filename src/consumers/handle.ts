@@ -4,9 +4,10 @@
  * @module
  */
 import { LogError } from "../errors.ts";
+import type { GroupOptions } from "./types.ts";
 
 /** Changes when both sides would misunderstand each other: a worker may have bundled another version of the package. */
-export const CONSUMER_HANDLE_VERSION = 1;
+export const CONSUMER_HANDLE_VERSION = 2;
 
 /**
  * A member of a consumer's group on its way to a worker: plain data around shared memory. Post it, or pass it as `workerData`, and give it
@@ -21,7 +22,7 @@ export interface ConsumerHandle {
   readonly content: unknown;
 }
 
-/** The content of a handle. */
+/** The content of a handle of an embedded log. */
 export interface ConsumerHandleContent {
   readonly name: string;
   readonly directory: string;
@@ -34,13 +35,24 @@ export interface ConsumerHandleContent {
   readonly bell: SharedArrayBuffer;
 }
 
+/** The content of a handle of a log on a cluster: a worker has connections of its own, and joins the group there by itself. */
+export interface ClusterHandleContent {
+  readonly name: string;
+  /** Which topic, and how it is reached; for the code that connects to clusters. */
+  readonly cluster: unknown;
+  readonly partitions: number;
+  readonly group: GroupOptions;
+  /** Says whether a worker has it, and whether the log is closed; it has no shards. */
+  readonly block: SharedArrayBuffer;
+}
+
 /**
  * The content of a handle.
  *
  * @throws {TypeError} where it is none.
  * @throws {LogError} `UNSUPPORTED` where it is one of another version.
  */
-export function consumerContentOf(handle: ConsumerHandle): ConsumerHandleContent {
+export function consumerContentOf(handle: ConsumerHandle): ConsumerHandleContent | ClusterHandleContent {
   if (typeof handle !== "object" || handle === null || handle.kind !== "bimiplog-consumer") {
     throw new TypeError("Cannot connect the consumer: it must be what log.consumerHandle() gave");
   }
@@ -51,5 +63,5 @@ export function consumerContentOf(handle: ConsumerHandle): ConsumerHandleContent
       `Cannot connect the consumer: its handle and this code are of versions ${versions}; use one version of @bimip/log`,
     );
   }
-  return handle.content as ConsumerHandleContent;
+  return handle.content as ConsumerHandleContent | ClusterHandleContent;
 }

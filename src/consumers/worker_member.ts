@@ -4,10 +4,10 @@
  * @module
  */
 import { Bell } from "../claims/bell.ts";
-import { LogError } from "../errors.ts";
 import type { Clock, TimerHandle } from "../vfs.ts";
 import type { ConsumerHandleContent } from "./handle.ts";
-import { CONNECTED, LAPSED, LEFT, MemberBlock, NEW, OVER } from "./member_block.ts";
+import { connectOnce } from "./connect_once.ts";
+import { CONNECTED, LAPSED, LEFT, MemberBlock, OVER } from "./member_block.ts";
 import type { CommitEntry, Grant, Membership } from "./membership.ts";
 import { goneError } from "./remote_members.ts";
 
@@ -38,12 +38,7 @@ export class WorkerMember implements Membership {
     this.#block = new MemberBlock(content.block);
     this.#bell = new Bell(content.bell);
     this.#clock = clock;
-    if (!this.#block.moveState(NEW, CONNECTED)) {
-      throw this.#block.state === OVER ? goneError(content.name, OVER) : new LogError(
-        "CONFLICT",
-        `Cannot connect the consumer ${content.name}: this handle was connected before; each is for one worker`,
-      );
-    }
+    connectOnce(content.name, this.#block);
     this.#bell.ring();
   }
 

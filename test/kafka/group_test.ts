@@ -1,7 +1,8 @@
 /** Consumers of a log on a cluster are members of Kafka's own groups, beside those of other clients. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { after, describe, it } from "node:test";
-import { type KafkaLog, openKafkaLog } from "../../kafka.ts";
+import { type KafkaLog, type KafkaLogOptions, openKafkaLog } from "../../kafka.ts";
 import type { LogRecord } from "../../mod.ts";
 import { CONTROL, readHeader, TRANSACTIONAL } from "../../src/batch/format.ts";
 import {
@@ -14,6 +15,7 @@ import {
   RANGE,
   type Subscriber,
 } from "../../src/kafka/group/assignors.ts";
+import { clusterConsumerHandle } from "../../src/kafka/group/consumer_handle.ts";
 import { AbortedTransactions } from "../../src/kafka/log/aborted.ts";
 import { WireWriter } from "../../src/kafka/wire/encoding.ts";
 import { simpleBatch } from "../fixtures/reference_batch.ts";
@@ -117,6 +119,39 @@ describe("dealing out", () => {
       [TRANSACTIONAL, 7, 20],
     ].filter(([attributes, id, offset]) => !aborted.hides(header(attributes, id, offset)));
     assert.deepEqual(seen.map(([, , offset]) => offset), [1, 2, 5, 6]);
+  });
+});
+
+describe("a handle of a consumer on a cluster", () => {
+  const codecs = { decompress: () => undefined };
+  const handleFor = (options: Partial<KafkaLogOptions>) => {
+    const closed = new AbortController().signal;
+    const brokers = "127.0.0.1:1";
+    return clusterConsumerHandle(
+      { options: { brokers, topic: "t", ...options }, partitions: 2, closed },
+      "n",
+      {},
+    );
+  };
+
+  it("has a copy of what reaches the cluster", () => {
+    const tls = { ca: Buffer.from("a certificate") };
+    const sasl = { username: "alice", password: "secret" };
+    const { cluster } = handleFor({ tls, sasl, onWait: () => {}, codecs }).content as { cluster: object };
+    tls.ca[0] = 0;
+    assert.deepEqual(
+      Object.entries(cluster).filter(([, value]) => value !== undefined),
+      Object.entries({
+        brokers: "127.0.0.1:1",
+        topic: "t",
+        tls: { ca: new TextEncoder().encode("a certificate") },
+        sasl,
+      }),
+    );
+  });
+
+  it("is refused where a thread cannot be given that", async () => {
+    await fails("UNSUPPORTED", () => handleFor({ tls: { checkServerIdentity: () => undefined } }));
   });
 });
 

@@ -11,6 +11,7 @@ import { sharedConsumers } from "./shared_consumers.ts";
 import { sharedProducing } from "./shared_producing.ts";
 import { sharedReading } from "./shared_reading.ts";
 import { sharedSuite, type UsePlace } from "./shared_suite.ts";
+import { sharedWorkers } from "./shared_workers.ts";
 
 const skip = whyNoKafka();
 let starting: Promise<Broker> | undefined;
@@ -44,7 +45,7 @@ const cluster: UsePlace = async (shards, body) => {
   await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
 };
 
-for (const suite of [sharedSuite, sharedReading, sharedConsumers, sharedProducing, sharedBackup]) {
+for (const suite of [sharedSuite, sharedReading, sharedConsumers, sharedWorkers, sharedProducing, sharedBackup]) {
   describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
   describe(`${suite.name} on a broker`, () => suite(skip, cluster));
 }

@@ -7,7 +7,7 @@ import type { BackupOptions, BackupReport } from "../../backup/backup_types.ts";
 import type { BytesInput, RecordInput } from "../../batch/record_input.ts";
 import type { ProducerHandle } from "../../claims/handle.ts";
 import type { ConsumerHandle } from "../../consumers/handle.ts";
-import type { Consumer, ConsumerInfo, ConsumerOptions } from "../../consumers/types.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../../consumers/types.ts";
 import { LogError } from "../../errors.ts";
 import { untilAborted } from "../../log/aborting.ts";
 import { AppendQueue } from "../../log/append_queue.ts";
@@ -27,6 +27,7 @@ import { checkReadOptions, type ReadOptions } from "../../read/read_options.ts";
 import type { LogBatch } from "../../read/stored_batch.ts";
 import type { LogRecord } from "../../read/stored_record.ts";
 import { ClusterConsumer } from "../group/cluster_consumer.ts";
+import { clusterConsumerHandle } from "../group/consumer_handle.ts";
 import { listConsumers } from "../group/list_consumers.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
 import { backUpTopic } from "./backup_topic.ts";
@@ -194,8 +195,9 @@ export class ClusterLog implements KafkaLog {
     throw embeddedOnly("lock a producer out", "there is none");
   }
 
-  consumerHandle(): ConsumerHandle {
-    throw embeddedOnly("make a consumer for a thread", "open a log there, and a consumer of the same name");
+  consumerHandle(name: string, options: GroupOptions = {}): ConsumerHandle {
+    this.#assertOpen();
+    return clusterConsumerHandle(this.#cluster, name, options);
   }
 
   async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {

@@ -39,12 +39,12 @@ export interface KafkaShard extends Shard {
  *   partition; `append` answers the real one always.
  * - Both rungs mean what the topic's `min.insync.replicas` means: an acknowledgement says that all replicas in sync have it;
  *   `guarantee()` names the numbers.
- * - Consumers are consumer groups of the cluster, of the same name: shards are dealt out among the members on all machines.
+ * - Consumers are consumer groups of the cluster, of the same name: shards are dealt out among the members on all machines. A worker
+ *   with a `consumerHandle` is a member by itself, with its own connections.
  * - What named producers and numbered batches have written is asked of the broker, which must be Kafka 2.8 or later; if somebody else
  *   uses the same numbers, the acknowledgement fails with `CONFLICT`.
  * - `backup` fetches all that the topic has, as `restoreFromKafka` does: an embedded log with an id of its own.
- * - `user`, `trimUser`, `producer`, `fence`, `consumerHandle` and conditions of `append` need the embedded log and fail with
- *   `UNSUPPORTED`.
+ * - `user`, `trimUser`, `producer`, `fence` and conditions of `append` need the embedded log and fail with `UNSUPPORTED`.
  *
  * @example
  * ```ts
