@@ -66,9 +66,9 @@ export class ProducerMemory {
     this.#views = Array.from({ length: parts.slabs });
   }
 
-  /** Takes memory for `slabs` slabs of `slabBytes`, a multiple of 64 KiB. Pages that nobody touches cost address space only. */
+  /** Takes memory for `slabs` slabs of `slabBytes`, a multiple of 8. Pages that nobody touches cost address space only. */
   static create(id: number, slabs: number, slabBytes: number): ProducerMemory {
-    const pages = (SLABS_AT + slabs * slabBytes) / PAGE_BYTES;
+    const pages = Math.ceil((SLABS_AT + slabs * slabBytes) / PAGE_BYTES);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const control = new SharedArrayBuffer((SLAB_WORDS_AT + slabs * SLAB_WORDS) * 4);
     return new ProducerMemory({ id, memory, control, slabBytes, slabs });
@@ -158,7 +158,7 @@ export class ProducerMemory {
     return this.#views[slab] ??= new Uint8Array(this.#buffer, this.address(slab), this.parts.slabBytes);
   }
 
-  /** Where it begins in the memory: a multiple of 65,536. */
+  /** Where it begins in the memory: a multiple of 8. */
   address(slab: number): number {
     return SLABS_AT + slab * this.parts.slabBytes;
   }

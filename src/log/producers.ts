@@ -9,8 +9,7 @@ import { contentOf, HANDLE_VERSION, type HandleContent, type ProducerHandle } fr
 import { CONNECTED, FENCED, MAX_SLAB_MEMORY, MAX_SLABS, NEW, ProducerMemory } from "../claims/producer_memory.ts";
 import { LogError } from "../errors.ts";
 import type { Limits, Rung } from "../options.ts";
-import type { ShardSharing, SharingContext } from "../shard/shard_sharing.ts";
-import type { ShardWriter } from "../shard/shard_writer.ts";
+import type { Shareable, Shared, SharingContext } from "../shard/shareable.ts";
 import type { Clock } from "../vfs.ts";
 
 /** Options of `log.producer()`. */
@@ -41,6 +40,7 @@ export interface ProducerOptions {
 }
 
 const PAGE_BYTES = 64 * 1024;
+const WORD_BYTES = 8;
 const MAX_PRODUCERS = 0xffff;
 /** What producers may have claimed at once in a shard: the ring, without what the log's own thread may claim. */
 const MAX_CLAIMS: number = SLOTS - 1536;
@@ -49,26 +49,32 @@ const MAX_LOOKS = 8;
 
 interface Entry {
   readonly memory: ProducerMemory;
-  readonly shards: readonly ShardSharing[];
+  readonly shards: readonly Shared[];
   readonly leaseMs: number;
+}
+
+/** What producers are told of the log's limits. */
+export interface ProducerLimits extends Pick<Limits, "flushBytes" | "batchBytes" | "stride" | "flushIntervalMs"> {
+  /** No batch may be larger, in bytes, from 1,024. @default {none} */
+  readonly maxBatchBytes?: number;
 }
 
 /** See above. */
 export class Producers {
-  readonly #limits: Limits;
+  readonly #limits: ProducerLimits;
   readonly #durability: Rung;
   readonly #clock: Clock;
   readonly #logShards: number;
   readonly #onError: (error: LogError) => void;
   readonly #bell = new Bell();
   readonly #entries = new Map<number, Entry>();
-  readonly #shards = new Set<ShardWriter>();
+  readonly #shards = new Set<Shareable>();
   #nextId = 0;
   #isListening = false;
   #isStopped = false;
 
   constructor(
-    limits: Limits,
+    limits: ProducerLimits,
     durability: Rung,
     clock: Clock,
     logShards: number,
@@ -82,13 +88,15 @@ export class Producers {
   }
 
   /** Makes a producer that may write to `shards`. */
-  create(shards: readonly ShardWriter[], options: ProducerOptions): ProducerHandle {
+  create(shards: readonly Shareable[], options: ProducerOptions): ProducerHandle {
     const { flushBytes, batchBytes, stride, flushIntervalMs } = this.#limits;
     const bufferBytes = whole("bufferBytes", options.bufferBytes ?? 8 * 1024 * 1024, PAGE_BYTES, 2 ** 30);
     const leaseMs = whole("leaseMs", options.leaseMs ?? 1000, 10, 600_000);
     this.#forgetGone();
     const wantedBytes = Math.ceil(Math.max(flushBytes, batchBytes) / PAGE_BYTES) * PAGE_BYTES;
-    const slabBytes = Math.min(wantedBytes, Math.floor(bufferBytes / PAGE_BYTES) * PAGE_BYTES);
+    // A batch lies in one piece.
+    const mostBytes = Math.floor((this.#limits.maxBatchBytes ?? Infinity) / WORD_BYTES) * WORD_BYTES;
+    const slabBytes = Math.min(wantedBytes, Math.floor(bufferBytes / PAGE_BYTES) * PAGE_BYTES, mostBytes);
     const slabs = Math.max(2, Math.floor(bufferBytes / slabBytes)) + shards.length - 1;
     if (slabs > MAX_SLABS || slabs * slabBytes > MAX_SLAB_MEMORY || this.#claims + slabs > MAX_CLAIMS) {
       throw new LogError(

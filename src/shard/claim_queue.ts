@@ -29,6 +29,8 @@ export interface ClaimQueueOptions {
   /** How long a claimed slot may stay unpublished. */
   readonly leaseMs: () => number;
   readonly producer: (id: number) => ProducerMemory | undefined;
+  /** Attributes that batches of producers may not have here. @default {0} */
+  readonly refusedAttributes?: number;
   /** Time has passed: the queue should be asked again. */
   readonly onDue: () => void;
   /** A producer published what cannot be written. It is locked out. */
@@ -166,7 +168,7 @@ export class ClaimQueue {
     const { claims } = this.#options;
     const memory = this.#options.producer(producer);
     if (memory === undefined || memory.parts.slabs <= slab) return false;
-    const end = checkSlab(memory, slab, this.readyEnd, claims.epoch);
+    const end = checkSlab(memory, slab, this.readyEnd, claims.epoch, this.#options.refusedAttributes);
     if (typeof end === "string") {
       this.#refuse(producer, end);
       return false;

@@ -18,9 +18,16 @@ import type { ProducerMemory } from "../claims/producer_memory.ts";
  * Makes sure that a slab holds whole batches that continue the shard at `base`: lengths, offsets, epochs, counts, and where that is
  * wanted CRCs. The records are trusted like those of the log's own thread: this package's code has encoded and checksummed them.
  *
+ * @param refusedAttributes What no batch may have beside what no producer's may.
  * @returns The exclusive end of its offsets, or why it is refused.
  */
-export function checkSlab(memory: ProducerMemory, slab: number, base: number, epoch: number): number | string {
+export function checkSlab(
+  memory: ProducerMemory,
+  slab: number,
+  base: number,
+  epoch: number,
+  refusedAttributes = 0,
+): number | string {
   const size = memory.bytesOf(slab);
   if (size <= 0 || size > memory.parts.slabBytes) return `it says ${size} bytes`;
   const bytes = memory.slab(slab);
@@ -36,7 +43,7 @@ export function checkSlab(memory: ProducerMemory, slab: number, base: number, ep
       return `it has ${header.count} records for ${header.lastOffset - header.baseOffset + 1} offsets`;
     }
     const { attributes } = header;
-    if ((attributes & (UNKNOWN_ATTRIBUTES | CONTROL)) !== 0 || (attributes & CODEC_MASK) > 4) {
+    if ((attributes & (UNKNOWN_ATTRIBUTES | CONTROL | refusedAttributes)) !== 0 || (attributes & CODEC_MASK) > 4) {
       return `attributes 0x${attributes.toString(16)} are not for producers`;
     }
     next = header.lastOffset + 1;

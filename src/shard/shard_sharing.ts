@@ -4,27 +4,17 @@
  * @module
  */
 import { ClaimBlock, type Failure } from "../claims/claim_block.ts";
-import type { ProducerMemory } from "../claims/producer_memory.ts";
-import type { LogError } from "../errors.ts";
 import type { AppendBuffer } from "./append_buffer.ts";
 import { ClaimQueue } from "./claim_queue.ts";
 import { OwnClaims } from "./own_claims.ts";
 import type { ShardContext } from "./shard_context.ts";
+import type { Shared, SharingContext } from "./shareable.ts";
 import { SharedAppends } from "./shared_appends.ts";
 
-/** What a shard needs to know of the log's producers. */
-export interface SharingContext {
-  /** How long a claim may stay unpublished, in milliseconds. */
-  readonly leaseMs: () => number;
-  readonly producer: (id: number) => ProducerMemory | undefined;
-  /** Something moved that producers wait for. */
-  readonly progressed: () => void;
-  /** A producer was locked out. */
-  readonly onInvalid: (error: LogError) => void;
-}
+export type { SharingContext } from "./shareable.ts";
 
 /** Made when the first producer comes, and there until the shard stops. */
-export class ShardSharing {
+export class ShardSharing implements Shared {
   readonly claims: ClaimBlock;
   readonly queue: ClaimQueue;
   readonly #context: SharingContext;
