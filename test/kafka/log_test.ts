@@ -8,6 +8,7 @@ import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
 import { sharedBackup } from "./shared_backup.ts";
 import { sharedConsumers } from "./shared_consumers.ts";
+import { sharedProducers } from "./shared_producers.ts";
 import { sharedProducing } from "./shared_producing.ts";
 import { sharedReading } from "./shared_reading.ts";
 import { sharedSuite, type UsePlace } from "./shared_suite.ts";
@@ -45,7 +46,17 @@ const cluster: UsePlace = async (shards, body) => {
   await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
 };
 
-for (const suite of [sharedSuite, sharedReading, sharedConsumers, sharedWorkers, sharedProducing, sharedBackup]) {
+for (
+  const suite of [
+    sharedSuite,
+    sharedReading,
+    sharedConsumers,
+    sharedWorkers,
+    sharedProducers,
+    sharedProducing,
+    sharedBackup,
+  ]
+) {
   describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
   describe(`${suite.name} on a broker`, () => suite(skip, cluster));
 }

@@ -1,7 +1,7 @@
 /** What a program may rely on wherever its log is: the same tests for the embedded log and for a topic of a cluster. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { BACKPRESSURE, BatchBuilder, type CodecName, type Log, type LogErrorCode } from "../../mod.ts";
+import { BACKPRESSURE, BatchBuilder, type CodecName, type Log, type LogError, type LogErrorCode } from "../../mod.ts";
 import type { LogRecord, RecordInput } from "../../mod.ts";
 import { collect, fails, texts } from "../helpers.ts";
 
@@ -17,6 +17,7 @@ export interface PlaceOptions {
   readonly maxBufferPerShard?: number;
   readonly batchBytes?: number;
   readonly compression?: CodecName;
+  readonly onError?: (error: LogError) => void;
 }
 
 /** A place of its own for a test that needs so many shards. */

@@ -17,6 +17,7 @@ import type { IdempotentOptions, IdempotentProducer } from "../../log/idempotent
 import type { Appended, AppendOptions, RecordPlace, UserStream } from "../../log/log_types.ts";
 import type { NumberedShard } from "../../log/named_producer.ts";
 import type { RecoveryReport } from "../../log/opened_shard.ts";
+import type { ProducerOptions, Producers } from "../../log/producers.ts";
 import { shardOfKey } from "../../log/partitioner.ts";
 import type { LogStats } from "../../log/stats.ts";
 import { prometheusText } from "../../log/stats_text.ts";
@@ -53,6 +54,7 @@ export class ClusterLog implements KafkaLog {
   readonly #connections: KafkaTopic;
   readonly #maxBuffer: number;
   readonly #producers = new NamedProducers(Date, "disk");
+  readonly #workers: Producers;
   readonly #disconnect: () => void;
   readonly #openedMs = performance.now();
   /** Shard for records without a key, and how many batches it had finished when it became that. */
@@ -65,6 +67,7 @@ export class ClusterLog implements KafkaLog {
     shards: readonly PartitionWriter[],
     connections: KafkaTopic,
     maxBuffer: number,
+    workers: Producers,
     disconnect: () => void,
   ) {
     const { brokers, topic } = cluster.options;
@@ -75,6 +78,7 @@ export class ClusterLog implements KafkaLog {
     this.#queues = shards.map((shard) => new AppendQueue(shard));
     this.#connections = connections;
     this.#maxBuffer = maxBuffer;
+    this.#workers = workers;
     this.#disconnect = disconnect;
   }
 
@@ -187,12 +191,13 @@ export class ClusterLog implements KafkaLog {
     return Promise.reject(embeddedOnly("trim a user", "append a tombstone, and let the topic be compacted"));
   }
 
-  producer(): ProducerHandle {
-    throw embeddedOnly("make a producer for a thread", "open a log of its own there");
+  producer(options: ProducerOptions = {}): ProducerHandle {
+    this.#assertOpen();
+    return this.#workers.create(options.shard === undefined ? this.shards : [this.shard(options.shard)], options);
   }
 
-  fence(_producer: ProducerHandle): void {
-    throw embeddedOnly("lock a producer out", "there is none");
+  fence(producer: ProducerHandle): void {
+    this.#workers.fence(producer);
   }
 
   consumerHandle(name: string, options: GroupOptions = {}): ConsumerHandle {

@@ -44,7 +44,9 @@ export interface KafkaShard extends Shard {
  * - What named producers and numbered batches have written is asked of the broker, which must be Kafka 2.8 or later; if somebody else
  *   uses the same numbers, the acknowledgement fails with `CONFLICT`.
  * - `backup` fetches all that the topic has, as `restoreFromKafka` does: an embedded log with an id of its own.
- * - `user`, `trimUser`, `producer`, `fence` and conditions of `append` need the embedded log and fail with `UNSUPPORTED`.
+ * - Producers in workers are told numbers, too: the offsets as long as nobody else writes to the partition, and no worker died between
+ *   claiming them and handing its batch over.
+ * - `user`, `trimUser` and conditions of `append` need the embedded log and fail with `UNSUPPORTED`.
  *
  * @example
  * ```ts

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { systemClock } from "../../../adapters/system.ts";
 import type { Codecs } from "../../batch/codecs.ts";
 import { LogError } from "../../errors.ts";
+import { Producers } from "../../log/producers.ts";
 import { ConsumerLags } from "../group/consumer_lags.ts";
 import { connectTopic } from "../kafka_options.ts";
 import { requestDeleteRecords } from "../wire/delete_records.ts";
@@ -18,10 +20,13 @@ import { PartitionWriter } from "./partition_writer.ts";
 
 /** What a broker takes where it does not say. */
 const USUAL_MAX_BYTES = 1_048_588;
+/** Workers hand over after so many bytes or records, as with the embedded log. */
+const WORKER_FLUSH_BYTES = 1_048_576;
+const WORKER_STRIDE = 16_384;
 
 /** Opens the log; `openKafkaLog` of the entry calls it with the runtime's codecs. */
 export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codecs): Promise<ClusterLog> {
-  const { batchBytes, maxBuffer, flushIntervalMs } = checked(options);
+  const { maxBuffer, flushIntervalMs, ...wanted } = checked(options);
   const { signal } = options;
   signal?.throwIfAborted();
   const topic = connectTopic(options);
@@ -34,6 +39,7 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
       (leader) => requestTopicSetting(leader, options.topic, "max.message.bytes"),
     );
     const maxBatchBytes = Number(setting) > 0 ? Number(setting) : USUAL_MAX_BYTES;
+    const batchBytes = Math.min(wanted.batchBytes, maxBatchBytes);
     const partitions = (await topic.metadata()).leaders.length;
     if (options.shards !== undefined && options.shards !== partitions) {
       throw new LogError(
@@ -58,7 +64,7 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
           id,
           earliest,
           nextOffset: end,
-          batchBytes: Math.min(batchBytes, maxBatchBytes),
+          batchBytes,
           maxBatchBytes,
           maxBuffer,
           flushIntervalMs,
@@ -83,7 +89,17 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
         ),
       );
     });
-    return new ClusterLog(cluster, shards, topic, maxBuffer, () => {
+    const limits = {
+      batchBytes,
+      flushBytes: WORKER_FLUSH_BYTES,
+      stride: WORKER_STRIDE,
+      flushIntervalMs,
+      maxBatchBytes,
+    };
+    const onError = (error: LogError): void => options.onError?.(error);
+    const workers = new Producers(limits, "disk", systemClock, partitions, onError);
+    return new ClusterLog(cluster, shards, topic, maxBuffer, workers, () => {
+      workers.stop();
       closed.abort();
       topic.close();
     });

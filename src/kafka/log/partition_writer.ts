@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { BatchBuilder } from "../../batch/batch_builder.ts";
 import { readHeader } from "../../batch/format.ts";
 import { hasProducer } from "../../batch/producer_fields.ts";
 import type { RecordInput } from "../../batch/record_input.ts";
@@ -12,21 +11,23 @@ import type { LogError } from "../../errors.ts";
 import type { Rung, SignalOptions } from "../../options.ts";
 import { closedError, notHandedOutError, poisonedError, writeError } from "../../shard/refusals.ts";
 import { BACKPRESSURE, type ShardState } from "../../shard/shard_types.ts";
+import type { Shareable, Shared, SharingContext } from "../../shard/shareable.ts";
 import { ShardTelemetry } from "../../telemetry/shard_telemetry.ts";
+import { type Intake, type Note, OwnIntake } from "./intake.ts";
 import type { KafkaShard } from "./kafka_log_types.ts";
 import { ASKING, PartitionProducers, type TakenPlace } from "./partition_producers.ts";
 import type { PartitionSender } from "./partition_sender.ts";
 import { type Sealed, SendQueue } from "./send_queue.ts";
+import { SharedIntake } from "./shared_intake.ts";
 import { Waiting } from "./waiting.ts";
 import { notTrimmableError, refuseTransactional, tooLargeForTopic, type WriterSettings } from "./writer_settings.ts";
 
 const CLOCK = { now: () => Date.now(), monotonic: () => performance.now() };
 
 /** See above. Numbers that it hands out are offsets as long as nobody else writes. */
-export class PartitionWriter implements KafkaShard {
+export class PartitionWriter implements KafkaShard, Shareable {
   readonly id: number;
   earliest: number;
-  nextOffset: number;
   written: number;
   /** Records taken, and those of them that are acknowledged. */
   taken = 0;
@@ -38,7 +39,9 @@ export class PartitionWriter implements KafkaShard {
   /** Those that number their batches themselves. */
   readonly producers: PartitionProducers;
   readonly #settings: WriterSettings;
-  readonly #builder: BatchBuilder;
+  #intake: Intake;
+  /** The same, once workers append here, too. */
+  #sharing: SharedIntake | undefined = undefined;
   readonly #queue: SendQueue;
   readonly #waiting = new Waiting();
   readonly #room = new Waiting();
@@ -50,10 +53,9 @@ export class PartitionWriter implements KafkaShard {
   constructor(settings: WriterSettings, sender: PartitionSender) {
     this.id = settings.id;
     this.earliest = settings.earliest;
-    this.nextOffset = this.written = this.#end = settings.nextOffset;
+    this.written = this.#end = settings.nextOffset;
     this.#settings = settings;
-    const { batchBytes: maxBytes, compression, codecs } = settings;
-    this.#builder = new BatchBuilder({ maxBytes, codecs, ...(compression === undefined ? {} : { compression }) });
+    this.#intake = new OwnIntake(settings, this.#enqueue);
     this.telemetry = new ShardTelemetry(settings.id, 0, CLOCK);
     this.producers = new PartitionProducers(settings.id, settings.producers, () => this.#release());
     this.#queue = new SendQueue({
@@ -67,8 +69,12 @@ export class PartitionWriter implements KafkaShard {
     });
   }
 
+  get nextOffset(): number {
+    return this.#intake.end;
+  }
+
   get bytesBuffered(): number {
-    return this.#used;
+    return this.#queue.bytes + this.#intake.bytes;
   }
 
   get synced(): number {
@@ -78,23 +84,10 @@ export class PartitionWriter implements KafkaShard {
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
     this.#assertOpen();
     if (!this.#hasRoom(0)) return this.#refuse();
-    if (!this.#builder.add(record)) {
-      this.#seal();
-      this.#builder.add(record);
-    }
-    if (this.#builder.byteLength > this.#settings.maxBatchBytes) {
-      // It is alone: nothing else may exceed the size of a batch.
-      const { length } = this.#builder.finish();
-      throw tooLargeForTopic(this.id, length, this.#settings.maxBatchBytes);
-    }
+    const taken = this.#intake.append(record);
     this.taken++;
-    if (this.#builder.byteLength >= this.#settings.batchBytes) {
-      const taken = this.nextOffset++;
-      this.#seal();
-      return taken;
-    }
-    this.#arm();
-    return this.nextOffset++;
+    if (this.#intake.bytes > 0) this.#arm();
+    return taken;
   }
 
   tryAppendBatch(batch: Uint8Array): number | typeof BACKPRESSURE {
@@ -114,20 +107,32 @@ export class PartitionWriter implements KafkaShard {
     const known = isNumbered ? this.producers.find(batch) : undefined;
     if (known === ASKING || (known === undefined && !this.#hasRoom(batch.length))) return this.#refuse();
     if (known !== undefined) return known;
-    this.#seal();
     this.taken += count;
-    const first = this.nextOffset;
-    this.nextOffset += count;
-    const numbered = isNumbered ? this.producers.take(batch, first) : undefined;
-    this.#enqueue({ bytes: batch, count, first, numbered });
-    return numbered ?? { baseOffset: first, isAcknowledged: false };
+    let place: TakenPlace | undefined;
+    const note: Note | undefined = isNumbered ? (first) => place = this.producers.take(batch, first) : undefined;
+    const baseOffset = this.#intake.appendBatch(batch, count, note);
+    return place ?? { baseOffset, isAcknowledged: false };
   }
+
+  /** Lets workers append beside this thread, from now on. */
+  share(context: SharingContext): Shared {
+    this.#assertOpen();
+    if (this.#sharing !== undefined) return this.#sharing;
+    this.#seal();
+    const [settings, end, enqueue] = [this.#settings, this.#intake.end, this.#enqueue];
+    const onCollected = (): void => this.#release();
+    return this.#intake = this.#sharing = new SharedIntake({ settings, end, context, enqueue, onCollected });
+  }
+
+  readonly collect = (): void => {
+    if (this.state === "open") this.#sharing?.collect();
+  };
 
   async writable({ signal }: SignalOptions = {}): Promise<void> {
     this.#assertOpen();
     signal?.throwIfAborted();
     const { asked, answered } = this.producers;
-    if (this.#used < this.#settings.maxBuffer / 2 && answered === asked) return;
+    if (this.#isFree && answered === asked) return;
     this.#seal();
     const startedMs = this.telemetry.nowMs();
     this.telemetry.waits++;
@@ -174,22 +179,28 @@ export class PartitionWriter implements KafkaShard {
   async close(): Promise<void> {
     if (this.state === "closed") return;
     try {
-      if (this.state === "open") await this.flush();
-      else if (this.written < this.nextOffset) throw this.#poisoned();
+      if (this.state === "open") {
+        await this.#sharing?.close();
+        await this.flush();
+      } else if (this.written < this.nextOffset) throw this.#poisoned();
     } finally {
       clearTimeout(this.#timer);
       this.state = "closed";
-      for (const waiting of [this.#waiting, this.#room]) waiting.fail(closedError(this.id));
+      const closed = closedError(this.id);
+      this.#intake.stop({ now: closed, later: closed });
+      for (const waiting of [this.#waiting, this.#room]) waiting.fail(closed);
     }
   }
 
-  get #used(): number {
-    return this.#queue.bytes + (this.#builder.count > 0 ? this.#builder.byteLength : 0);
+  /** There is room, and others need not move first. */
+  get #isFree(): boolean {
+    return this.bytesBuffered < this.#settings.maxBuffer / 2 && !this.#intake.isCrowded;
   }
 
   /** What comes alone may always come: it would never find room otherwise. */
   #hasRoom(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes < this.#settings.maxBuffer;
+    const used = this.bytesBuffered;
+    return (used === 0 || used + bytes < this.#settings.maxBuffer) && !this.#intake.isCrowded;
   }
 
   #refuse(): typeof BACKPRESSURE {
@@ -207,24 +218,27 @@ export class PartitionWriter implements KafkaShard {
   #seal(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const { count } = this.#builder;
-    if (count === 0 || this.state !== "open") return;
-    this.#enqueue({ bytes: this.#builder.finish(), count, first: this.nextOffset - count });
+    if (this.state === "open") this.#intake.seal();
   }
 
-  #enqueue(batch: Sealed): void {
-    this.batches++;
-    this.telemetry.flushes++;
+  readonly #enqueue = (batch: Sealed): void => {
+    const isEmpty = batch.bytes.length === 0;
+    if (batch.isForeign) this.taken += isEmpty ? 0 : batch.count;
+    else this.batches++;
+    if (!isEmpty) this.telemetry.flushes++;
     this.#queue.push(batch);
-  }
+  };
 
-  #acknowledge({ count, first }: Sealed, base: number): void {
+  #acknowledge({ bytes, count, first }: Sealed, base: number): void {
     this.#passed();
-    this.sent += count;
-    this.#end = Math.max(this.#end, base + count);
+    if (bytes.length > 0) {
+      this.sent += count;
+      this.#end = Math.max(this.#end, base + count);
+    }
     this.#waiting.reach(this.written, (taken) => taken - first + base);
     // Others have written in between: where nothing is on its way, the numbers are offsets again.
-    if (this.written === this.nextOffset && base > first) this.written = this.nextOffset = base + count;
+    if (base > first && this.#intake.skip(this.written, base + count)) this.written = base + count;
+    this.#intake.acknowledged(this.written);
   }
 
   /** Its numbers stay empty. */
@@ -236,12 +250,12 @@ export class PartitionWriter implements KafkaShard {
 
   /** Everything in front of what is still on its way is answered. */
   #passed(): void {
-    this.written = this.#queue.first ?? this.nextOffset - this.#builder.count;
+    this.written = this.#queue.first ?? this.#intake.sealed;
   }
 
   /** Those who wait for room go on, once what was being asked when they came is answered. */
   #release(): void {
-    if (this.#used < this.#settings.maxBuffer / 2) this.#room.reach(this.producers.answered + 1, () => 0);
+    if (this.#isFree) this.#room.reach(this.producers.answered + 1, () => 0);
   }
 
   #fail(error: unknown): void {
@@ -249,6 +263,7 @@ export class PartitionWriter implements KafkaShard {
     this.state = "poisoned";
     this.telemetry.poisoned(this.#failure);
     clearTimeout(this.#timer);
+    this.#intake.stop({ now: this.#failure, later: this.#poisoned() });
     for (const waiting of [this.#waiting, this.#room]) waiting.fail(this.#failure);
     this.#settings.onError(this.#failure);
   }

@@ -11,12 +11,17 @@ import type { PartitionSender } from "./partition_sender.ts";
 
 /** A finished batch. */
 export interface Sealed {
+  /** None: who took these numbers has died before there was a batch, and nothing is sent. */
   readonly bytes: Uint8Array;
   readonly count: number;
   /** The number of its first record in this opening. */
   readonly first: number;
   /** Where its producer has numbered it. */
   readonly numbered?: NumberedBatch | undefined;
+  /** It lies in a worker's memory: it is not sent from there, and does not count as this thread's. */
+  readonly isForeign?: boolean;
+  /** Gives that memory back. */
+  readonly release?: () => void;
 }
 
 /** Who is told what becomes of the batches. */
@@ -24,7 +29,7 @@ export interface SendQueueOwner {
   readonly sender: PartitionSender;
   readonly producers: PartitionProducers;
   readonly telemetry: ShardTelemetry;
-  /** A batch is written, its first record at `base`. */
+  /** A batch is written, its first record at `base`; or there was nothing to write. */
   delivered(batch: Sealed, base: number): void;
   /** The broker refuses a batch; the others are not concerned. */
   refused(batch: Sealed, error: LogError): void;
@@ -36,7 +41,7 @@ export interface SendQueueOwner {
 
 /** See above. */
 export class SendQueue {
-  /** Of all batches in it. */
+  /** Of all batches in it that are this thread's. */
   bytes = 0;
   readonly #owner: SendQueueOwner;
   #batches: Sealed[] = [];
@@ -53,7 +58,7 @@ export class SendQueue {
 
   push(batch: Sealed): void {
     this.#batches.push(batch);
-    this.bytes += batch.bytes.length;
+    if (!batch.isForeign) this.bytes += batch.bytes.length;
     this.#sending ??= this.#send();
   }
 
@@ -62,26 +67,35 @@ export class SendQueue {
     try {
       for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
         const startedMs = telemetry.nowMs();
-        const { bytes, count, numbered } = batch;
-        const answer = numbered === undefined
-          ? await this.#owner.sender.send(bytes, count)
-          : await this.#owner.sender.sendNumbered(bytes, count);
+        const { bytes, numbered } = batch;
+        const answer = await this.#answer(batch);
         if (typeof answer === "number") {
           this.#batches.shift();
-          this.bytes -= bytes.length;
-          telemetry.wrote(bytes, 0, bytes.length);
-          telemetry.committed(startedMs);
-          telemetry.bytesSynced = telemetry.bytesWritten;
+          if (!batch.isForeign) this.bytes -= bytes.length;
+          if (bytes.length > 0) {
+            telemetry.wrote(bytes, 0, bytes.length);
+            telemetry.committed(startedMs);
+            telemetry.bytesSynced = telemetry.bytesWritten;
+          }
           if (numbered !== undefined) this.#owner.producers.acknowledged(numbered, answer);
           this.#owner.delivered(batch, answer);
+          batch.release?.();
         } else await this.#drop(numbered!, answer);
         this.#owner.answered();
       }
     } catch (error) {
-      this.#batches = [];
+      for (const { release } of this.#batches.splice(0)) release?.();
       this.#owner.failed(error);
     }
     this.#sending = undefined;
+  }
+
+  async #answer({ bytes, count, first, numbered, isForeign }: Sealed): Promise<number | KafkaError> {
+    const { sender } = this.#owner;
+    if (bytes.length === 0) return first;
+    if (numbered !== undefined) return await sender.sendNumbered(bytes, count);
+    // Sockets take no shared memory, and the number of its producer is written over.
+    return await sender.send(isForeign ? bytes.slice() : bytes, count);
   }
 
   /** A batch was refused. Those of its producer behind it would be, too: they are not sent any more. */
