@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { KafkaError, type KafkaLogOptions, openKafkaLog } from "../../kafka.ts";
-import { type Codec, json, type Log, type LogRecord, openLog, type TypedRecord } from "../../mod.ts";
-import { collect, fails, useDirectory } from "../helpers.ts";
+import { type Codec, json, type Log, type LogRecord, type TypedRecord } from "../../mod.ts";
+import { collect, fails } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
+import { embedded } from "./embedded_place.ts";
 import { sharedBackup } from "./shared_backup.ts";
 import { sharedConsumers } from "./shared_consumers.ts";
 import { sharedProducers } from "./shared_producers.ts";
@@ -37,27 +38,19 @@ async function newTopic(
   return { broker, brokers: broker.address, topic };
 }
 
-const embedded: UsePlace = (shards, body) =>
-  useDirectory((directory) => body({ open: (options) => openLog(directory, { shards, topic: "log", ...options }) }));
-
 const cluster: UsePlace = async (shards, body) => {
   const { brokers, topic } = await newTopic(shards, { "retention.ms": "-1" });
   // A program that moves changes this line.
   await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
 };
 
-for (
-  const suite of [
-    sharedSuite,
-    sharedReading,
-    sharedConsumers,
-    sharedWorkers,
-    sharedProducers,
-    sharedProducing,
-    sharedBackup,
-  ]
-) {
+const suites = [sharedSuite, sharedReading, sharedConsumers, sharedProducing, sharedBackup];
+for (const suite of suites) {
   describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
+}
+
+// On the embedded log these two run beside the other tests of workers.
+for (const suite of [...suites, sharedWorkers, sharedProducers]) {
   describe(`${suite.name} on a broker`, () => suite(skip, cluster));
 }
 

@@ -59,7 +59,7 @@ export function sharedProducers(skip: string | false, use: UsePlace): void {
     1,
     {},
     async (log, start) => {
-      const count = 5000;
+      const count = 10_000;
       await log.append({ value: "main:0" });
       const threads = ["a", "b"].map((name) => start(log.producer(), { kind: "append", name, count }));
       const places = await appendHere(log, count);
@@ -80,7 +80,7 @@ export function sharedProducers(skip: string | false, use: UsePlace): void {
   );
 
   test("they append by key, without one, and to one shard only", 3, { compression: "gzip" }, async (log, start) => {
-    const count = 3000;
+    const count = 5000;
     const keyed = start(log.producer(), { kind: "append", name: "keyed", count, keys: 50 });
     const one = start(log.producer({ shard: 1 }), { kind: "append", name: "one", count });
     const all = start(log.producer(), { kind: "append", name: "all", count, bytes: 1000 });
@@ -201,7 +201,9 @@ export function sharedProducers(skip: string | false, use: UsePlace): void {
     const threads = ["a", "b"].map((name) => start(log.producer(), { kind: "endless", name }));
     await Promise.all(threads.map((thread) => thread.next()));
     await until(() => log.shard(0).written > 0, "the first records");
-    await log.close();
+    const closing = log.close();
+    await fails("CLOSED", () => log.producer());
+    await closing;
     let kept = 0;
     for (const thread of threads) {
       let said = await thread.next();

@@ -1,9 +1,9 @@
 /** Workers that end, hang or sleep between a claim and its publication, and workers that publish nonsense. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { BACKPRESSURE, type LogError } from "../../mod.ts";
+import type { LogError } from "../../mod.ts";
 import { until } from "../helpers.ts";
-import { batchesOf, byName, expectUnion, readShards, useProducers } from "./expect.ts";
+import { batchesOf, expectUnion, readShards, useProducers } from "./expect.ts";
 
 const leaseMs = 300;
 
@@ -67,26 +67,6 @@ describe("a claim that is not published", () => {
       }
     }));
 
-  it("lets the log's own thread append so much behind it, and no more", () =>
-    useProducers({ flushIntervalMs: Infinity }, async (log, _directory, start) => {
-      const dead = start(log.producer({ leaseMs: 1500 }), { kind: "hang", offsets: 2, shard: 0 });
-      await dead.next();
-      const shard = log.shard(0);
-      let taken = 0;
-      const flushed: Promise<number>[] = [];
-      while (shard.tryAppend({ value: `main:${taken}` }) !== BACKPRESSURE) {
-        taken++;
-        flushed.push(shard.flush());
-      }
-      assert.equal(taken, 1024);
-      assert.equal(shard.written, 0);
-      await shard.writable();
-      assert.equal(shard.tryAppend({ value: `main:${taken}` }), 2 + taken);
-      await Promise.all(flushed);
-      await shard.flush();
-      expectUnion(await readShards(log, 2), { main: taken + 1 });
-    }));
-
   it("keeps what was claimed behind it on the log's own thread in order", () =>
     useProducers({ flushIntervalMs: Infinity }, async (log, directory, start) => {
       const shard = log.shard(0);
@@ -126,24 +106,6 @@ describe("what is no batch", () => {
 });
 
 describe("a producer that was fenced", () => {
-  it("is refused, and what it had published is there", () =>
-    useProducers({ flushIntervalMs: 2 }, async (log, _directory, start) => {
-      const handle = log.producer();
-      const endless = start(handle, { kind: "endless", name: "a" });
-      await endless.next();
-      await until(() => log.shard(0).written > 0, "the first records");
-      log.fence(handle);
-      let said = await endless.next();
-      while (said.is === "ready") said = await endless.next();
-      assert.equal(said.code, "CLOSED");
-      assert.equal(said.flushed, "CLOSED");
-      await log.append({ value: "main:0" });
-      const [records] = await readShards(log);
-      const numbers = byName(records).get("a")!;
-      assert.ok(numbers.length >= said.acknowledged!);
-      assert.deepEqual(numbers, numbers.map((_, i) => i));
-    }));
-
   it("makes room for others, once there are too many", () =>
     useProducers({}, async (log) => {
       const handles = [];

@@ -233,19 +233,4 @@ describe("the log's own thread beside a producer", () => {
       assert.equal(log.shard(0).tryAppend({ value: "fourth" }), 3);
       await producer.close();
     }));
-
-  it("takes blobs and records larger than a batch", () =>
-    useProducer({ batchBytes: 1000 }, async (log, producer) => {
-      const shard = log.shard(0);
-      assert.equal(shard.tryAppend({ value: "a".repeat(500_000) }), 0);
-      assert.equal(shard.tryAppendBatch(gzipped(["b", "c"])), 1);
-      assert.equal(shard.tryAppend({ value: "d" }), 3);
-      producer.tryAppend({ value: "e" });
-      await producer.flush();
-      assert.equal(shard.tryAppendBatch(gzipped(["f"])), 5);
-      await shard.flush("disk");
-      assert.equal(shard.synced, 6);
-      assert.deepEqual((await collect(log.read())).map((r) => r.text()![0]).join(""), "abcdef");
-      await producer.close();
-    }));
 });
