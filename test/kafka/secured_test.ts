@@ -1,13 +1,16 @@
 /** Brokers that ask for TLS and for a password, on a real one: what gets in, and what is said to whatever does not. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { KafkaError, type KafkaLogOptions, mirrorToKafka, openKafkaLog, restoreFromKafka } from "../../kafka.ts";
 import { openLog } from "../../mod.ts";
+import { connectProducer } from "../../producer.ts";
 import { runHere } from "../cli/here.ts";
 import { COMMAND, Program } from "../cli/program.ts";
+import { useWorkers } from "../consumers/workers.ts";
 import { collect, reopen, texts, until, useDirectory } from "../helpers.ts";
 import { whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
@@ -24,7 +27,7 @@ describe("a broker that asks for TLS and a password", () => {
   before(async () => {
     if (skip !== false) return;
     secured = await startSecured();
-    for (const topic of ["chat", "all", "words"]) await createTopic(secured.broker, topic, 2);
+    for (const topic of ["chat", "all", "words", "workers"]) await createTopic(secured.broker, topic, 2);
     await createTopic(secured.broker, "sessions", 1);
   });
   after(() => secured?.broker.remove());
@@ -114,6 +117,23 @@ describe("a broker that asks for TLS and a password", () => {
       assert.match(failure.message, message, what);
     }
   });
+
+  it("lets workers in with what their handle has", { skip }, () =>
+    useWorkers(async (start) => {
+      const sasl = { ...USER, mechanism: "SCRAM-SHA-512" as const };
+      const ca = Buffer.from(secured.ca);
+      const log = await openKafkaLog({ brokers: secured.saslSsl, topic: "workers", tls: { ca }, sasl });
+      const worker = start(log.consumerHandle("secured"), { follow: false });
+      const producer = connectProducer(log.producer());
+      for (let i = 0; i < 100; i++) producer.tryAppend({ key: `k${i}`, value: `${i}` });
+      await producer.close();
+      await worker.until((said) => said.length > 0);
+      assert.deepEqual(worker.said, [{ is: "done" }]);
+      await using rest = log.consumer("secured", { follow: false });
+      assert.equal(worker.delivered().length + (await collect(rest)).length, 100);
+      await rest.close();
+      await log.close();
+    }));
 
   it("goes on where the broker ends its session", { skip }, async () => {
     const waits: string[] = [];
