@@ -10,7 +10,7 @@ import { embedded } from "./embedded_place.ts";
 import { sharedBackup } from "./shared_backup.ts";
 import { sharedConsumers } from "./shared_consumers.ts";
 import { sharedProducers } from "./shared_producers.ts";
-import { sharedProducing } from "./shared_producing.ts";
+import { sharedNumbered } from "./shared_numbered.ts";
 import { sharedReading } from "./shared_reading.ts";
 import { sharedSuite, type UsePlace } from "./shared_suite.ts";
 import { sharedWorkers } from "./shared_workers.ts";
@@ -44,7 +44,7 @@ const cluster: UsePlace = async (shards, body) => {
   await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
 };
 
-const suites = [sharedSuite, sharedReading, sharedConsumers, sharedProducing, sharedBackup];
+const suites = [sharedSuite, sharedReading, sharedConsumers, sharedNumbered, sharedBackup];
 for (const suite of suites) {
   describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
 }

@@ -9,8 +9,8 @@ import { FIRST_NAMED_ID, REMEMBERED_BATCHES, type TakenBatch } from "../../idemp
 import type { KafkaTopic } from "../wire/cluster.ts";
 import type { BrokerConnection } from "../wire/connection.ts";
 import { type ActiveProducer, requestProducers } from "../wire/describe_producers.ts";
-import { KafkaError } from "../wire/kafka_error.ts";
-import { type PartitionPlace, requestOffsetAt, requestOffsets } from "../wire/requests.ts";
+import { brokerError, KafkaError, NOT_ENOUGH_REPLICAS } from "../wire/kafka_error.ts";
+import { type PartitionPlace, requestOffsetAt, requestOffsets, requestTopicSetting } from "../wire/requests.ts";
 import { ask, type Cluster, ownConnections, patienceFor } from "./cluster.ts";
 import { type FetchedBatch, PartitionCursor } from "./partition_cursor.ts";
 import type { FoundProducer, ProducerSource } from "./producer_source.ts";
@@ -78,7 +78,7 @@ export class ProducerFinder implements ProducerSource {
   /**
    * Where a batch is that stands at an offset or behind it; `undefined` where it is not there, or nobody may look. Waits for nothing.
    *
-   * @throws {KafkaError} The broker is away.
+   * @throws {KafkaError} The broker is away; or the batch is there, and fewer replicas have it than the topic asks for.
    */
   async locate(batch: Uint8Array, from: number): Promise<number | undefined> {
     const { id, epoch, sequence, count } = readProducer(batch, 0);
@@ -88,14 +88,28 @@ export class ProducerFinder implements ProducerSource {
         const place = { topic: topic.topic, partition: this.#partition };
         const { earliest, end } = await requestOffsets(await topic.leader(this.#partition), place);
         const found = await this.#collect(topic, id, Math.max(from, earliest), end, Infinity, 0);
-        return found.find((one) =>
+        const same = found.find((one) =>
           one.epoch === epoch && one.firstSequence === sequence && one.lastSequence === lastSequence
-        )?.baseOffset;
+        );
+        if (same !== undefined) await this.#checkReplicas(topic);
+        return same?.baseOffset;
       });
     } catch (error) {
       if (error instanceof KafkaError && !error.passes) return undefined;
       throw error;
     }
+  }
+
+  /** What can be read is on all replicas in sync; the broker acknowledges it only where those are as many as the topic asks for. */
+  async #checkReplicas(topic: KafkaTopic): Promise<void> {
+    const leader = await topic.leader(this.#partition);
+    const least = Number(await requestTopicSetting(leader, topic.topic, "min.insync.replicas"));
+    topic.forget();
+    const inSync = (await topic.metadata()).inSync[this.#partition] ?? 0;
+    // Who may not be told the setting cannot be held to it.
+    if (!(inSync < least)) return;
+    const [shard, action] = [this.#partition, `append to partition ${this.#partition} of ${topic.topic}`];
+    throw brokerError(NOT_ENOUGH_REPLICAS, action, { shard });
   }
 
   /** What the leader remembers by now. All who ask while it is being told share the next answer: it names every producer. */

@@ -237,7 +237,8 @@ export class PartitionWriter implements KafkaShard, Shareable {
     }
     this.#waiting.reach(this.written, (taken) => taken - first + base);
     // Others have written in between: where nothing is on its way, the numbers are offsets again.
-    if (base > first && this.#intake.skip(this.written, base + count)) this.written = base + count;
+    const end = base + count;
+    if (base > first && end > this.written && this.#intake.skip(this.written, end)) this.written = end;
     this.#intake.acknowledged(this.written);
   }
 

@@ -76,6 +76,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
 /** The broker's own codes that decide how mirror and restore go on. */
 export const UNKNOWN_TOPIC = 3;
 export const OFFSET_NOT_AVAILABLE = 78;
+export const NOT_ENOUGH_REPLICAS = 19;
 export const MESSAGE_TOO_LARGE: readonly number[] = [10, 18];
 /** What the broker knows of the producer is not what the producer believes. */
 export const PRODUCER_STATE: readonly number[] = [45, 46, 47, 59];

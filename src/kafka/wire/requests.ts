@@ -40,6 +40,8 @@ export interface TopicMetadata {
   readonly leaders: readonly number[];
   /** How many replicas each partition has. */
   readonly replicas: readonly number[];
+  /** How many of them are in sync. */
+  readonly inSync: readonly number[];
 }
 
 /** Asks for the cluster's brokers and a topic's leaders. The topic is not created. */
@@ -60,7 +62,7 @@ export async function requestMetadata(connection: BrokerConnection, topic: strin
   return { clusterId, brokers, ...found };
 }
 
-function readTopic(answer: WireReader): Pick<TopicMetadata, "error" | "leaders" | "replicas"> {
+function readTopic(answer: WireReader): Pick<TopicMetadata, "error" | "leaders" | "replicas" | "inSync"> {
   const error = answer.int16();
   answer.string();
   answer.bool();
@@ -68,15 +70,17 @@ function readTopic(answer: WireReader): Pick<TopicMetadata, "error" | "leaders" 
     answer.int16();
     const partition = { id: answer.int32(), leader: answer.int32() };
     const replicas = answer.array(() => answer.int32()).length;
-    answer.array(() => answer.int32());
-    return { ...partition, replicas };
+    return { ...partition, replicas, inSync: answer.array(() => answer.int32()).length };
   });
   const leaders: number[] = new Array<number>(partitions.length).fill(-1);
-  for (const { id, leader } of partitions) {
+  const inSync: number[] = new Array<number>(partitions.length).fill(0);
+  for (const partition of partitions) {
+    const { id } = partition;
     if (id < 0 || id >= partitions.length) throw new WireError(`it names partition ${id} of ${partitions.length}`);
-    leaders[id] = leader;
+    leaders[id] = partition.leader;
+    inSync[id] = partition.inSync;
   }
-  return { error, leaders, replicas: partitions.map(({ replicas }) => replicas) };
+  return { error, leaders, replicas: partitions.map(({ replicas }) => replicas), inSync };
 }
 
 /** A producer as the cluster knows it. */

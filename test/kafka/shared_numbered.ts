@@ -13,7 +13,7 @@ import type { Place, PlaceOptions, UsePlace } from "./shared_suite.ts";
 const ID = 2 ** 40;
 
 /** Registers the tests. */
-export function sharedProducing(skip: string | false, use: UsePlace): void {
+export function sharedNumbered(skip: string | false, use: UsePlace): void {
   const test = (title: string, shards: number, body: (log: Log) => Promise<void>) =>
     it(title, { skip }, () => use(shards, (place) => life(place, body)));
 
