@@ -6,6 +6,8 @@
 
 const RINGS_AT = 0;
 const IS_WAITING_AT = 1;
+/** No wait lasts longer: what was missed is found by looking again. */
+const LOOK_AGAIN_MS = 1000;
 
 /** Rung by producers, heard by the log. */
 export class Bell {
@@ -28,10 +30,10 @@ export class Bell {
     return Atomics.load(this.#words, RINGS_AT);
   }
 
-  /** Resolves once it was rung more often than `seen`; `undefined` where it was already. It keeps no process alive. */
+  /** Resolves once it was rung more often than `seen`, or after a second; `undefined` where it was already. It keeps no process alive. */
   wait(seen: number): Promise<void> | undefined {
     Atomics.store(this.#words, IS_WAITING_AT, 1);
-    const waiting = Atomics.waitAsync(this.#words, RINGS_AT, seen);
+    const waiting = Atomics.waitAsync(this.#words, RINGS_AT, seen, LOOK_AGAIN_MS);
     if (waiting.async) {
       return waiting.value.then(() => {
         Atomics.store(this.#words, IS_WAITING_AT, 0);

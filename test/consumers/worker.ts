@@ -12,6 +12,8 @@ const { handle, task, delivered, gate } = workerData as {
 };
 const got = deliveries(delivered);
 const say = (said: Said): void => parentPort!.postMessage(said);
+// It stays until it is ended: what a thread has posted that is over may never arrive.
+parentPort!.on("message", () => {});
 
 try {
   const consumer = connectConsumer(handle, { follow: task.follow ?? true });
