@@ -73,9 +73,10 @@ export class Room {
     return bytes * 2 < this.#max && used * 2 < max && bytes + refused <= this.#max && used + refused <= max;
   }
 
-  /** True where the log as a whole holds so much that every shard should flush. */
+  /** True where the log as a whole holds so much that every shard should flush: what was refused last may need more than half of its room. */
   get isLogFull(): boolean {
-    return this.#budget.used * 2 >= this.#budget.max;
+    const { used, max } = this.#budget;
+    return used * 2 >= max || used + this.#refusedBytes > max;
   }
 
   /** Somebody waits for room. */

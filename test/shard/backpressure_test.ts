@@ -177,6 +177,15 @@ describe("backpressure over several shards", () => {
       assert.equal(b.nextOffset, 50);
     }));
 
+  it("gives room to a record that needs more than half of it, while another shard holds a little and nothing flushes it", () =>
+    useLog(options, async (log) => {
+      take(log.shard(1), { value: filled(3000, 1) });
+      const large = { value: filled(7000, 2) };
+      assert.equal(log.shard(0).tryAppend(large), BACKPRESSURE);
+      await log.shard(0).writable({ signal: AbortSignal.timeout(5000) });
+      assert.equal(log.shard(0).tryAppend(large), 0);
+    }));
+
   it("lets every shard go on under a load that is many times the budget [fault 57]", () =>
     useLog(options, async (log) => {
       const count = 200;
