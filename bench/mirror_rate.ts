@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { BACKPRESSURE, type CodecName, openLog } from "../mod.ts";
 import { type Broker, useBroker, whyNoKafka } from "../test/kafka/broker.ts";
+import { createTopic } from "../test/kafka/create_topics.ts";
 import { startJava } from "../test/kafka/java.ts";
 
 const { values } = parseArgs({
@@ -97,7 +98,7 @@ try {
   await log.close();
   await useBroker(async (broker) => {
     for (let round = 0; round < rounds; round++) {
-      for (const side of ["kafka", "mirror"]) await broker.createTopic(`${side}-${round}`, 1);
+      for (const side of ["kafka", "mirror"]) await createTopic(broker, `${side}-${round}`, 1);
       const kafka = await kafkaRun(broker, `kafka-${round}`);
       const mirror = await mirrorRun(broker, `mirror-${round}`);
       const shown = ({ rate, megabytes }: Run) => `${Math.round(rate)} records/s with ${Math.round(megabytes)} MB`;

@@ -7,7 +7,7 @@
  * Without a filter, tests that take long and are of code that is the same everywhere run on Node only; `--all`, and `CI` in
  * the environment, run them on all three.
  *
- * A filter is a part of a path; `NAME=VALUE` is set in the environment of the tests. Files run in processes of their own, or
+ * A filter is a part of a path, `node:PART` one for that runtime alone; `NAME=VALUE` is set in the environment of the tests. Files run in processes of their own, or
  * share one with others of their directory, with a time limit for each process; with `--apart` none is shared. The last line
  * is `N passed, N failed, N skipped`, over all runtimes.
  *
@@ -35,7 +35,7 @@ import { makePackage, needsPackage } from "./test_runner/built_package.ts";
 import { makePrograms } from "./test_runner/programs.ts";
 import { installedRuntimes, isDenoOnly } from "./test_runner/runtimes.ts";
 import { standardLibraryMap } from "./test_runner/standard_library.ts";
-import { apart, isBulk, listTests, together, type Unit } from "./test_runner/units.ts";
+import { apart, isBulk, isChosen, listTests, together, type Unit } from "./test_runner/units.ts";
 
 const root = join(import.meta.dirname, "..");
 const RUNTIME_NAMES = ["node", "bun", "deno"];
@@ -225,7 +225,8 @@ function writeTimes(file: string, outcomes: Outcome[]): void {
 
 async function main(): Promise<number> {
   const settings = readSettings();
-  const files = listTests(root, settings.filters);
+  const { filters } = settings;
+  const files = listTests(root).filter((file) => settings.runtimes.some((name) => isChosen(file, name, filters)));
   if (files.length === 0) {
     console.log(`No test file matches ${settings.filters.join(" ") || "test/**/*_test.ts"}.`);
     console.log(summary({ passed: 0, failed: 0, skipped: 0 }));
@@ -237,7 +238,8 @@ async function main(): Promise<number> {
   const withBrokers = (settings.environment.KAFKA ?? process.env.KAFKA) === "full";
   const unitsOn = ({ name }: Runtime): Unit[] => {
     const own = files.filter((file) =>
-      (name === "deno" || !isDenoOnly(file)) && (name === "node" || settings.all || !isBulk(file))
+      isChosen(file, name, filters) && (name === "deno" || !isDenoOnly(file)) &&
+      (name === "node" || settings.all || !isBulk(file))
     );
     return settings.apart ? apart(own) : together(own, withBrokers);
   };

@@ -83,13 +83,18 @@ export function isBulk(file: string): boolean {
 /** Most files of a unit: the cores have to come out even, and what fails has to be found. */
 const MOST = 11;
 
-/** Every `*_test.ts` below `test/` whose path has one of `filters` in it; all where there is none. */
-export function listTests(root: string, filters: readonly string[]): string[] {
+/** Every `*_test.ts` below `test/`. */
+export function listTests(root: string): string[] {
   return readdirSync(join(root, "test"), { recursive: true })
     .map((path) => `test/${String(path).replaceAll("\\", "/")}`)
     .filter((path) => path.endsWith("_test.ts"))
-    .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
     .sort();
+}
+
+/** Whether a file is chosen on a runtime: its path has a filter in it, or what stands behind `RUNTIME:` in one. */
+export function isChosen(file: string, runtime: string, filters: readonly string[]): boolean {
+  const parts = filters.map((filter) => filter.startsWith(`${runtime}:`) ? filter.slice(runtime.length + 1) : filter);
+  return parts.length === 0 || parts.some((part) => file.includes(part));
 }
 
 /** One unit a file. */

@@ -67,7 +67,7 @@ describe("the outbox", () => {
         assert.equal(await program.line(), "ready");
         await program.take(0, 50);
         await broker.start();
-        await createTopic(broker, "orders", 1, { "retention.ms": "-1" });
+        await createTopic(broker, "orders", 1);
         await arrived(broker, 50);
         await program.take(50, 100);
         await broker.kill();

@@ -4,20 +4,20 @@
  * ```ts
  * const skip = whyNoKafka();
  * it("…", { skip }, () => useBroker(async (broker) => {
- *   await broker.createTopic("chat", 4);
+ *   await createTopic(broker, "chat", 4);
  *   // broker.address is "127.0.0.1:PORT"
  * }));
  * ```
  */
 import { randomBytes } from "node:crypto";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { LOGGING, serverProperties, TOOL_LOGGING } from "./broker_settings.ts";
-import { type JavaOptions, type JavaProcess, runJava, startJava, type ToolResult } from "./java.ts";
+import { formattedPath, type JavaOptions, type JavaProcess, runJava, startJava, type ToolResult } from "./java.ts";
 
 export { whyNoKafka } from "./java.ts";
 
@@ -174,13 +174,6 @@ export class Broker {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** Creates a topic. */
-  async createTopic(topic: string, partitions = 1, config: Readonly<Record<string, string>> = {}): Promise<void> {
-    const configs = Object.entries(config).flatMap(([name, value]) => ["--config", `${name}=${value}`]);
-    const words = ["--create", "--topic", topic, "--partitions", String(partitions), "--replication-factor", "1"];
-    await this.tool("org.apache.kafka.tools.TopicCommand", [...words, ...configs]);
-  }
-
   /** Runs one of Kafka's command line tools against this broker, to its end. Rejects where it fails. */
   async tool(
     name: string,
@@ -202,6 +195,7 @@ export class Broker {
   /** Prepares its directory, once; `start` does so by itself. */
   async format(): Promise<void> {
     if (this.#formatted) return;
+    if (this.#formatWords.length === 0 && existsSync(formattedPath())) return this.#copyFormat(formattedPath(), 1);
     const words = ["format", "-t", CLUSTER_ID, "-c", "server.properties", ...this.#formatWords];
     const { status, stdout, stderr } = await this.#runTool("kafka.tools.StorageTool", words);
     if (status !== 0) throw new Error(`the broker's directory cannot be formatted: ${stderr}${stdout}`);
@@ -210,12 +204,16 @@ export class Broker {
 
   /** Prepares its directory as that of another node of its cluster was: no Java program is started for it. */
   formatLike(other: Broker, id: number): void {
+    this.#copyFormat(other.dataDirectory, id);
+  }
+
+  #copyFormat(from: string, id: number): void {
     const name = "meta.properties";
-    const text = readFileSync(join(other.dataDirectory, name), "utf8");
+    const text = readFileSync(join(from, name), "utf8");
     const own = text.replace(/^node\.id=.*$/m, `node.id=${id}`)
       .replace(/^directory\.id=.*$/m, `directory.id=${randomBytes(16).toString("base64url")}`);
     writeFileSync(join(this.dataDirectory, name), own);
-    copyFileSync(join(other.dataDirectory, "bootstrap.checkpoint"), join(this.dataDirectory, "bootstrap.checkpoint"));
+    copyFileSync(join(from, "bootstrap.checkpoint"), join(this.dataDirectory, "bootstrap.checkpoint"));
     this.#formatted = true;
   }
 

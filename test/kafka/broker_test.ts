@@ -4,13 +4,14 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { Broker, whyNoKafka } from "./broker.ts";
+import { createTopic } from "./create_topics.ts";
 
 describe("the real broker", () => {
   it("starts, keeps what it was sent over stop and kill, and is gone at the end", { skip: whyNoKafka() }, async () => {
     const broker = await Broker.create();
     try {
       await broker.start();
-      await broker.createTopic("chat", 2);
+      await createTopic(broker, "chat", 2);
       const producer = "org.apache.kafka.tools.ConsoleProducer";
       const words = ["--topic", "chat", "--reader-property", "parse.key=true", "--reader-property", "key.separator=:"];
       await broker.tool(producer, words, { input: "alice:hällo\nbob:hi\n" });

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { readDocument, runFiles } from "../documents.ts";
 import { useDirectory } from "../helpers.ts";
 import { useBroker, whyNoKafka } from "./broker.ts";
+import { createTopic } from "./create_topics.ts";
 
 const BROKER = "127.0.0.1:9092";
 const text = readDocument("docs/kafka.md");
@@ -32,7 +33,7 @@ describe("docs/kafka.md", () => {
     () =>
       useBroker((broker) =>
         useDirectory(async (directory) => {
-          await broker.createTopic("chat", 4);
+          await createTopic(broker, "chat", 4);
           const remote = examples.filter(([, code]) => code.includes(BROKER));
           assert.equal(remote.length, 2);
           for (const [, code, expected] of remote) assert.equal(await run(directory, code, broker.address), expected);

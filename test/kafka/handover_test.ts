@@ -8,6 +8,7 @@ import { type LogRecord, openLog } from "../../mod.ts";
 import { concat, referenceBatch, simpleBatch } from "../fixtures/reference_batch.ts";
 import { fails, plain, take, useDirectory } from "../helpers.ts";
 import { type Broker, useBroker, whyNoKafka } from "./broker.ts";
+import { createTopic } from "./create_topics.ts";
 import { consoleLine, consumeLines, sortLines } from "./console.ts";
 
 const START = 1_760_000_000_000;
@@ -79,8 +80,8 @@ describe("handover to Kafka", () => {
           const chat = join(directory, "chat");
           await writeChat(chat);
           await writeVoids(join(directory, "voids"));
-          await broker.createTopic(TOPIC, 2, { "retention.ms": "-1" });
-          await broker.createTopic("voids", 1, { "retention.ms": "-1" });
+          await createTopic(broker, TOPIC, 2);
+          await createTopic(broker, "voids", 1);
           const intoRunning = () => handoverToKafka(join(directory, "voids/log"), broker.dataDirectory, { into: true });
           assert.match((await fails("CONFLICT", intoRunning)).message, /the broker runs/);
           await broker.stop();

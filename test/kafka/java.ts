@@ -49,9 +49,14 @@ export interface JavaOptions {
   readonly input?: string | Uint8Array;
 }
 
-/** Where the classes are kept as Kafka's programs have them in memory, once `make_class_archive.ts` has put them there. */
+/** Where the classes are kept as Kafka's programs have them in memory, once `prepare_starts.ts` has put them there. */
 export function archivePath(): string {
   return classArchive(POM, "kafka-broker");
+}
+
+/** Where the files stand that Kafka's tool makes in the directory of a new broker, once `prepare_starts.ts` has put them there. */
+export function formattedPath(): string {
+  return `${archivePath()}.formatted`;
 }
 
 function archiveOptions({ archiveClasses }: JavaOptions): string[] {

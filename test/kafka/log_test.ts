@@ -6,7 +6,6 @@ import { type Codec, json, type Log, type LogRecord, type TypedRecord } from "..
 import { collect, fails } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
-import { embedded } from "./embedded_place.ts";
 import { sharedBackup } from "./shared_backup.ts";
 import { sharedConsumers } from "./shared_consumers.ts";
 import { sharedProducers } from "./shared_producers.ts";
@@ -39,20 +38,22 @@ async function newTopic(
 }
 
 const cluster: UsePlace = async (shards, body) => {
-  const { brokers, topic } = await newTopic(shards, { "retention.ms": "-1" });
+  const { brokers, topic } = await newTopic(shards);
   // A program that moves changes this line.
   await body({ open: (options): Promise<Log> => openKafkaLog({ brokers, topic, shards, ...options }) });
 };
 
-const suites = [sharedSuite, sharedReading, sharedConsumers, sharedNumbered, sharedBackup];
-for (const suite of suites) {
-  describe(`${suite.name} on the embedded log`, () => suite(false, embedded));
-}
-
-// On the embedded log these two run beside the other tests of workers.
-for (const suite of [...suites, sharedWorkers, sharedProducers]) {
-  describe(`${suite.name} on a broker`, () => suite(skip, cluster));
-}
+// What holds on the embedded log as well; there the tests of its directories run these.
+const suites = [
+  sharedSuite,
+  sharedReading,
+  sharedConsumers,
+  sharedNumbered,
+  sharedBackup,
+  sharedWorkers,
+  sharedProducers,
+];
+for (const suite of suites) describe(`${suite.name} on a broker`, () => suite(skip, cluster));
 
 describe("a log on a cluster", () => {
   after(async () => {

@@ -21,7 +21,7 @@ describe("a batch whose answer got lost", () => {
     proxy.target = broker.port;
     try {
       await broker.start();
-      await createTopic(broker, "lost", 1, { "retention.ms": "-1" });
+      await createTopic(broker, "lost", 1);
       const log = await openKafkaLog({ brokers: broker.address, topic: "lost", requestTimeoutMs: 3000 });
       const producer = await log.idempotentProducer("lines");
       const shard = log.shard(0);

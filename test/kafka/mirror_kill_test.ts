@@ -9,6 +9,7 @@ import { Program } from "../cli/program.ts";
 import { seededRandom } from "../../adapters/memory.ts";
 import { reopen, useDirectory } from "../helpers.ts";
 import { useBroker, whyNoKafka } from "./broker.ts";
+import { createTopic } from "./create_topics.ts";
 
 /** `MIRROR_KILLS=30 MIRROR_BROKER_KILLS=10` for the whole proof. */
 const MIRROR_KILLS = Number(process.env.MIRROR_KILLS ?? 5);
@@ -51,7 +52,7 @@ describe("a mirror that is killed", () => {
       await useBroker((broker) =>
         useDirectory(async (directory) => {
           const path = join(directory, "log");
-          await broker.createTopic("kills", SHARDS, { "retention.ms": "-1" });
+          await createTopic(broker, "kills", SHARDS);
           const log = await openLog(path, {
             shards: SHARDS,
             batchBytes: 4096,

@@ -11,17 +11,13 @@ import { makeForeignLog } from "../fixtures/foreign_log.ts";
 import { concat, referenceBatch, referenceRecord, simpleBatch } from "../fixtures/reference_batch.ts";
 import { collect, fails, reopen, useDirectory } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
+import { createTopic } from "./create_topics.ts";
 import { consoleLine, consumedLines, logLines, writeRecords } from "./written_log.ts";
 
 /** Asked for as `MIRROR_RECORDS`; a million for the whole proof. */
 const RECORDS = Number(process.env.MIRROR_RECORDS ?? 20_000);
 const skip = whyNoKafka();
 let broker: Broker;
-
-/** The records are old: by default Kafka would remove them at once. */
-function createTopic(topic: string, partitions: number, config: Record<string, string> = {}): Promise<void> {
-  return broker.createTopic(topic, partitions, { "retention.ms": "-1", ...config });
-}
 
 /** Batches of all segments of a shard, without what Kafka's checksum leaves out. */
 function recordBytes(directory: string): Uint8Array {
@@ -51,7 +47,7 @@ describe("a mirror to a real broker", () => {
         const path = join(directory, "log");
         const half = RECORDS / 2;
         await writeRecords(path, 3, 0, half);
-        await createTopic("all", 3);
+        await createTopic(broker, "all", 3);
         const to = { brokers: broker.address, topic: "all" };
         assert.equal((await reopen(path, { readOnly: true }, (log) => mirrorToKafka(log, to))).records, half);
         await writeRecords(path, 3, half, RECORDS);
@@ -106,7 +102,7 @@ describe("a mirror to a real broker", () => {
     );
     await useDirectory(async (directory) => {
       await makeForeignLog(directory, segment, 100);
-      await createTopic("gaps", 1);
+      await createTopic(broker, "gaps", 1);
       const to = { brokers: broker.address, topic: "gaps" };
       for (let run = 0; run < 3; run++) {
         await reopen(directory, { readOnly: true }, async (log) => {
@@ -138,7 +134,7 @@ describe("a mirror to a real broker", () => {
   it("restores a topic that begins late and has gaps", { skip }, async () => {
     await useDirectory(async (directory) => {
       const log = join(directory, "log");
-      await createTopic("late", 2);
+      await createTopic(broker, "late", 2);
       await writeRecords(log, 2, 0, 500);
       const to = { brokers: broker.address, topic: "late" };
       await reopen(log, { readOnly: true }, (log) => mirrorToKafka(log, to));
@@ -172,7 +168,7 @@ describe("a mirror to a real broker", () => {
         assert.ok(unknown instanceof KafkaError && unknown.kafka === "UNKNOWN_TOPIC_OR_PARTITION");
         assert.match(unknown.message, /create the topic/);
 
-        await createTopic("small", 1, { "max.message.bytes": "5000" });
+        await createTopic(broker, "small", 1, { "max.message.bytes": "5000" });
         await log.append({ value: "x".repeat(20_000) });
         const large = await fails("RECORD_TOO_LARGE", () => mirrorToKafka(log, { brokers, topic: "small" }));
         assert.match(large.message, /max\.message\.bytes of the topic is 5000; raise it to at least 200\d\d/);
@@ -217,7 +213,7 @@ describe("a mirror to a real broker", () => {
 
   it("follows until it is told to stop, and tells lag and rate", { skip }, async () => {
     await useDirectory(async (directory) => {
-      await createTopic("live", 1);
+      await createTopic(broker, "live", 1);
       const log = await openLog(directory, { topic: "log" });
       const stop = new AbortController();
       const lags: number[] = [];

@@ -8,6 +8,7 @@ import { openLog } from "../../mod.ts";
 import { Program, run } from "../cli/program.ts";
 import { fails, reopen, useDirectory } from "../helpers.ts";
 import { useBroker, whyNoKafka } from "./broker.ts";
+import { createTopic } from "./create_topics.ts";
 import { logLines, writeRecords } from "./written_log.ts";
 
 const skip = whyNoKafka();
@@ -24,7 +25,7 @@ describe("a broker that refuses", () => {
       useBroker((broker) =>
         useDirectory(async (directory) => {
           const path = join(directory, "log");
-          await broker.createTopic("kept", 2, { "retention.ms": "-1" });
+          await createTopic(broker, "kept", 2);
           const to = { brokers: broker.address, topic: "kept" };
           await writeRecords(path, 2, 0, 6000);
           await reopen(path, { readOnly: true }, (log) => mirrorToKafka(log, to));
