@@ -1,5 +1,6 @@
 /** How much of it a run does: little by default, more where the environment says so. */
 import process from "node:process";
+import { share } from "../fixtures/share.ts";
 
 /** A count from the environment. */
 export function countFrom(name: string, fallback: number): number {
@@ -12,8 +13,8 @@ export function countFrom(name: string, fallback: number): number {
 
 /** Writers killed at random moments, for each runtime. */
 export const KILLS: number = countFrom("FAULT_KILLS", 12);
-/** Power cuts, for each runtime. */
-export const CUTS: number = countFrom("FAULT_CUTS", 8);
+/** Power cuts on Node; on the others a third: what a disk has kept does not depend on who wrote it. */
+export const CUTS: number = share(countFrom("FAULT_CUTS", 8));
 /** System calls at which a writer is killed, for each runtime; `all` for every one. */
 export const POINTS: number = countFrom("FAULT_POINTS", 5);
 

@@ -8,10 +8,10 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readDocument, runHere } from "../documents.ts";
+import { isNode } from "../fixtures/share.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const DOC_STRINGS = ["src/log/log_types.ts", "src/typed/codec.ts", "src/typed/typed.ts"];
-const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
 
 interface Example {
   readonly name: string;
@@ -78,7 +78,7 @@ describe("the document on reading", () => {
   }
 
   // The compiler says the same on every runtime.
-  if (isNode) {
+  if (isNode()) {
     it("has examples that the compiler takes", () => useScratch(compileAll));
   }
 });

@@ -7,12 +7,11 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { isNode } from "../fixtures/share.ts";
 import { FEWEST_OPERATIONS, FEWEST_SHARDS, formatRows, INTERRUPTED_SHARE, rareRows } from "./rows.ts";
 import { runApart } from "./run_apart.ts";
 
 const first = Number(process.env.SIMULATION_SEED ?? 1);
-const count = Number(process.env.SIMULATION_SCHEDULES ?? (isNode() && process.env.CI !== undefined ? 3000 : 1000));
+const count = Number(process.env.SIMULATION_SCHEDULES ?? 1000);
 /** Processes that share the schedules; none ends for the failure of another one. Each has to compile everything. */
 const PROCESSES = Number(process.env.SIMULATION_PROCESSES ?? 1);
 /** From so many schedules on, what is expected once in 300 has happened. */
