@@ -5,112 +5,26 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { BACKPRESSURE, type OpenOptions } from "../../mod.ts";
 import { producerIdOf } from "../../src/log/idempotent_producer.ts";
-import { SEQUENCES } from "../../src/batch/producer_fields.ts";
 import { CrashError, openMemoryLog } from "../../testing.ts";
 import { fails, reopen, useDirectory, useLog } from "../helpers.ts";
+import { embedded } from "../kafka/embedded_place.ts";
+import { sharedNumbered } from "../kafka/shared_numbered.ts";
 import { produced, send, values } from "./batches.ts";
 
 const OPTIONS: OpenOptions = { topic: "log" };
 
 describe("a named producer", () => {
-  it("counts its records, over restarts, and knows the last one's offset", () =>
-    useDirectory(async (directory) => {
-      await reopen(directory, OPTIONS, async (log) => {
-        const producer = await log.idempotentProducer("importer-7");
-        assert.deepEqual([producer.nextSequence, producer.lastSequence, producer.lastOffset], [0, -1, -1]);
-        assert.deepEqual(await producer.append({ value: "0" }), { shard: 0, offset: 0 });
-        await log.append({ value: "other" });
-        assert.deepEqual(await producer.append([{ value: "1" }, { key: "k", value: "2" }]), { shard: 0, offset: 2 });
-        assert.equal(producer.tryAppend({ value: "3" }), 4);
-        assert.deepEqual([producer.nextSequence, producer.lastSequence, producer.lastOffset], [4, 3, 4]);
-      });
-      await reopen(directory, OPTIONS, async (log) => {
-        const producer = await log.idempotentProducer("importer-7");
-        assert.deepEqual([producer.nextSequence, producer.lastOffset], [4, 4]);
-        assert.equal((await log.idempotentProducer("importer-8")).nextSequence, 0);
-        assert.deepEqual(await values(log), ["0", "other", "1", "2", "3"]);
-      });
-    }));
+  sharedNumbered(false, embedded);
 
-  it("does not write again what it is given again with its number", () =>
+  it("takes a record alone that is larger than several in one call may be", () =>
     useLog(OPTIONS, async (log) => {
       const producer = await log.idempotentProducer("n");
-      for (let n = 0; n < 8; n++) await producer.append([{ value: "a" }, { value: "b" }], { sequence: n * 2 });
-      assert.deepEqual(await producer.append([{ value: "a" }, { value: "b" }], { sequence: 8 }), {
-        shard: 0,
-        offset: 8,
-      });
-      assert.equal(log.shard(0).nextOffset, 16);
-      const old = await fails("CONFLICT", () => producer.append([{ value: "a" }, { value: "b" }], { sequence: 2 }));
-      assert.deepEqual([old.reason, old.expected, old.actual], ["DUPLICATE_SEQUENCE_NUMBER", 16, 2]);
-      const gap = await fails("CONFLICT", () => producer.append({ value: "a" }, { sequence: 17 }));
-      assert.deepEqual([gap.reason, gap.expected, gap.actual], ["OUT_OF_ORDER_SEQUENCE_NUMBER", 16, 17]);
-      const far = await fails("CONFLICT", () => producer.append({ value: "a" }, { sequence: SEQUENCES }));
-      assert.deepEqual([far.reason, far.expected, far.actual], ["OUT_OF_ORDER_SEQUENCE_NUMBER", 16, SEQUENCES]);
-    }));
-
-  it("goes on counting behind 2^31 records", () =>
-    useLog(OPTIONS, async (log) => {
-      const producer = await log.idempotentProducer("n", { firstSequence: SEQUENCES - 3 });
-      assert.equal(producer.nextSequence, SEQUENCES - 3);
-      await producer.append({ value: "a" });
-      assert.throws(
-        () => producer.tryAppend([{ value: "b" }, { value: "c" }, { value: "d" }]),
-        /the first 2 on their own/,
-      );
-      await producer.append([{ value: "b" }, { value: "c" }]);
-      assert.equal(producer.nextSequence, SEQUENCES);
-      await producer.append({ value: "d" });
-      assert.equal(producer.nextSequence, SEQUENCES + 1);
-      assert.equal((await producer.append({ value: "d" }, { sequence: SEQUENCES })).offset, 3);
-      const old = await fails("CONFLICT", () => producer.append({ value: "a" }, { sequence: SEQUENCES - 3 }));
-      assert.equal(old.reason, "DUPLICATE_SEQUENCE_NUMBER");
-    }));
-
-  it("keeps the order of its calls where they wait for room, and gives up with a signal", () =>
-    useLog({ ...OPTIONS, maxBufferPerShard: 1024, flushIntervalMs: 1 }, async (log) => {
-      const producer = await log.idempotentProducer("n");
-      const all = Array.from({ length: 50 }, (_, n) => producer.append({ value: String(n).padStart(300, "0") }));
-      const controller = new AbortController();
-      const late = producer.append({ value: "late" }, { signal: controller.signal });
-      controller.abort(new Error("enough"));
-      await assert.rejects(late, /enough/);
-      assert.deepEqual((await Promise.all(all)).map(({ offset }) => offset), Array.from({ length: 50 }, (_, n) => n));
-      assert.deepEqual((await values(log)).map(Number), Array.from({ length: 50 }, (_, n) => n));
-    }));
-
-  it("refuses what cannot be one call", () =>
-    useLog(OPTIONS, async (log) => {
-      const producer = await log.idempotentProducer("n");
-      assert.throws(() => producer.tryAppend([]), RangeError);
-      assert.throws(
-        () => producer.tryAppend(Array.from({ length: 3 }, () => ({ value: "x".repeat(400_000) }))),
-        /first 2/,
-      );
-      assert.throws(() => producer.tryAppend({ value: 5 as unknown as string }), TypeError);
-      assert.throws(() => producer.tryAppend(null as unknown as []), TypeError);
-      assert.throws(() => producer.tryAppend({ value: "x" }, { sequence: -1 }), RangeError);
-      assert.equal(producer.nextSequence, 0);
       assert.notEqual(producer.tryAppend({ value: "x".repeat(2_000_000) }), BACKPRESSURE);
     }));
 
-  it("asks for its shard, a name, and a log that can be written", () =>
+  it("asks for a log that can be written", () =>
     useDirectory(async (directory) => {
-      await reopen(directory, { shards: 2 }, async (log) => {
-        await assert.rejects(log.idempotentProducer("n"), TypeError);
-        for (const name of ["", "x".repeat(1025), 5 as unknown as string]) {
-          await assert.rejects(log.idempotentProducer(name, { shard: 0 }), TypeError);
-        }
-        await assert.rejects(log.idempotentProducer("n", { shard: 2 }), RangeError);
-        await assert.rejects(log.idempotentProducer("n", { shard: 0, firstSequence: -1 }), RangeError);
-        const [a, b] = [
-          await log.idempotentProducer("n", { shard: 0 }),
-          await log.idempotentProducer("n", { shard: 1 }),
-        ];
-        await a.append([{ value: "1" }, { value: "2" }]);
-        await b.append({ value: "1" });
-        assert.deepEqual([a.nextSequence, b.nextSequence, a.id === b.id], [2, 1, true]);
-      });
+      await reopen(directory, OPTIONS, () => {});
       await reopen(
         directory,
         { readOnly: true },
