@@ -1,5 +1,5 @@
 /** Batches of producers for tests. */
-import { BACKPRESSURE, BatchBuilder, type Log, type Shard } from "../../mod.ts";
+import { BACKPRESSURE, BatchBuilder, type ConflictReason, type Log, LogError, type Shard } from "../../mod.ts";
 
 /** A blob of `count` records whose values say which they are. */
 export function produced(id: number, epoch: number, sequence: number, count = 1): Uint8Array {
@@ -16,6 +16,16 @@ export async function send(shard: Shard, blob: Uint8Array): Promise<number> {
     await shard.writable();
   }
   throw new Error("the shard answers BACKPRESSURE although it is writable");
+}
+
+/** The same; answers why it was refused. */
+export async function answerOf(shard: Shard, blob: Uint8Array): Promise<number | ConflictReason | undefined> {
+  try {
+    return await send(shard, blob);
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    return error.reason;
+  }
 }
 
 /** All values of a log's shard. */

@@ -1,4 +1,5 @@
-/** Kafka's rules for the next batch of a producer, as they are told. */
+/** Kafka's rules for the next batch of a producer, as they are told, and batches that try them. */
+import fc from "fast-check";
 import type { ConflictReason } from "../../mod.ts";
 
 /** Sequences wrap here. */
@@ -34,4 +35,41 @@ export function expectedOf(
   return behind < MODULUS / 2 && behind - count >= window0
     ? "DUPLICATE_SEQUENCE_NUMBER"
     : "OUT_OF_ORDER_SEQUENCE_NUMBER";
+}
+
+/** Which batch of a producer a test sends. */
+export interface Sending {
+  readonly id: number;
+  /** 0: the next one. Otherwise one of those before, or a place around it. */
+  readonly back: number;
+  readonly shift: number;
+  readonly count: number;
+  readonly epoch: number;
+}
+
+/** What a {@linkcode Sending} of one of these producers is drawn from. */
+export function sendingsOf(ids: readonly number[]): { [name in keyof Sending]: fc.Arbitrary<number> } {
+  return {
+    id: fc.constantFrom(...ids),
+    back: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 5, 6, 7),
+    shift: fc.constantFrom(0, 0, 0, 0, 0, 1, -1, 3),
+    count: fc.integer({ min: 1, max: 4 }),
+    epoch: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, -1),
+  };
+}
+
+/** The batch that is meant, behind those that its producer has written; `first`: the sequence of a producer's first one. */
+export function chosenBatch(
+  batches: readonly ModelBatch[],
+  { back, shift, count, epoch }: Sending,
+  first: number,
+): Omit<ModelBatch, "base"> {
+  const last = batches.at(-1);
+  const again = back > 0 ? batches.at(-back) : undefined;
+  const next = last === undefined ? first : epoch > 0 ? 0 : (last.sequence + last.count) % MODULUS;
+  return {
+    epoch: Math.max(0, (again ?? last ?? { epoch: 0 }).epoch + epoch),
+    sequence: ((again?.sequence ?? next) + shift + MODULUS) % MODULUS,
+    count: again?.count ?? count,
+  };
 }

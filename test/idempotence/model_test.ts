@@ -2,23 +2,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type ConflictReason, LogError } from "../../mod.ts";
 import { openMemoryLog } from "../../testing.ts";
-import { produced, send, values } from "./batches.ts";
-import { expectedOf, type ModelBatch, MODULUS } from "./kafka_rules.ts";
+import { answerOf, produced, values } from "./batches.ts";
+import { chosenBatch, expectedOf, type ModelBatch, MODULUS, sendingsOf } from "./kafka_rules.ts";
 
 const step = fc.oneof(
   {
     weight: 12,
-    arbitrary: fc.record({
-      kind: fc.constant("send" as const),
-      id: fc.constantFrom(0, 1, 2 ** 52 + 7),
-      // 0: the next one. Otherwise one of those before, or a place around it.
-      back: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 5, 6, 7),
-      shift: fc.constantFrom(0, 0, 0, 0, 0, 1, -1, 3),
-      count: fc.integer({ min: 1, max: 4 }),
-      epoch: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, -1),
-    }),
+    arbitrary: fc.record({ kind: fc.constant("send" as const), ...sendingsOf([0, 1, 2 ** 52 + 7]) }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("plain" as const), bytes: fc.integer({ min: 0, max: 400 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("flush" as const), rung: fc.constantFrom("os", "disk") }) },
@@ -59,20 +50,9 @@ describe("producers and a plain list", () => {
             } else {
               let batches = model.get(s.id);
               if (batches === undefined) model.set(s.id, batches = []);
-              const last = batches.at(-1);
-              const again = s.back > 0 ? batches.at(-s.back) : undefined;
-              const epoch = Math.max(0, (again ?? last ?? { epoch: 0 }).epoch + s.epoch);
-              const next = last === undefined ? first : s.epoch > 0 ? 0 : (last.sequence + last.count) % MODULUS;
-              const sequence = ((again?.sequence ?? next) + s.shift + MODULUS) % MODULUS;
-              const count = again?.count ?? s.count;
+              const { epoch, sequence, count } = chosenBatch(batches, s, first);
               const expected = expectedOf(batches, epoch, sequence, count);
-              let answer: number | ConflictReason | undefined;
-              try {
-                answer = await send(log.shard(0), produced(s.id, epoch, sequence, count));
-              } catch (error) {
-                if (!(error instanceof LogError)) throw error;
-                answer = error.reason;
-              }
+              const answer = await answerOf(log.shard(0), produced(s.id, epoch, sequence, count));
               answers++;
               assert.equal(answer, expected === -1 ? texts.length : expected);
               if (expected !== -1) continue;

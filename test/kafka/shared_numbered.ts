@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import fc from "fast-check";
-import { BACKPRESSURE, BatchBuilder, type ConflictReason, type Log, LogError } from "../../mod.ts";
+import { BACKPRESSURE, BatchBuilder, type Log } from "../../mod.ts";
 import { SEQUENCES } from "../../src/batch/producer_fields.ts";
 import { fails, outcomeOf, texts } from "../helpers.ts";
-import { produced, send, values } from "../idempotence/batches.ts";
-import { expectedOf, type ModelBatch } from "../idempotence/kafka_rules.ts";
+import { answerOf, produced, send, values } from "../idempotence/batches.ts";
+import { chosenBatch, expectedOf, type ModelBatch, type Sending, sendingsOf } from "../idempotence/kafka_rules.ts";
 import type { Place, PlaceOptions, UsePlace } from "./shared_suite.ts";
 
 /** A cluster numbers its own producers from 0 on. */
@@ -255,23 +255,13 @@ async function life<T>(place: Place, body: (log: Log) => Promise<T>, options?: P
   }
 }
 
-interface Step {
+interface Step extends Sending {
   readonly kind: "send" | "plain" | "flush" | "reopen";
-  readonly id: number;
-  /** 0: the next one. Otherwise one of those before, or a place around it. */
-  readonly back: number;
-  readonly shift: number;
-  readonly count: number;
-  readonly epoch: number;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom<Step["kind"]>("send", "send", "send", "send", "send", "send", "plain", "flush", "reopen"),
-  id: fc.constantFrom(ID, ID + 1, 2 ** 52 + 7),
-  back: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 5, 6, 7),
-  shift: fc.constantFrom(0, 0, 0, 0, 0, 1, -1, 3),
-  count: fc.integer({ min: 1, max: 4 }),
-  epoch: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, -1),
+  ...sendingsOf([ID, ID + 1, 2 ** 52 + 7]),
 });
 
 /** Sends what the steps say, and compares every answer with Kafka's rules. */
@@ -290,14 +280,9 @@ async function follow(place: Place, steps: readonly Step[], first: number): Prom
     } else {
       const batches = model.get(s.id) ?? [];
       model.set(s.id, batches);
-      const last = batches.at(-1);
-      const again = s.back > 0 ? batches.at(-s.back) : undefined;
-      const epoch = Math.max(0, (again ?? last ?? { epoch: 0 }).epoch + s.epoch);
-      const next = last === undefined ? first : s.epoch > 0 ? 0 : (last.sequence + last.count) % SEQUENCES;
-      const sequence = ((again?.sequence ?? next) + s.shift + SEQUENCES) % SEQUENCES;
-      const count = again?.count ?? s.count;
+      const { epoch, sequence, count } = chosenBatch(batches, s, first);
       const expected = expectedOf(batches, epoch, sequence, count);
-      const answer = await answerOf(log, produced(s.id, epoch, sequence, count));
+      const answer = await answerOf(log.shard(0), produced(s.id, epoch, sequence, count));
       if (expected === -1) {
         assert.equal(answer, written.length);
         batches.push({ epoch, sequence, count, base: written.length });
@@ -317,13 +302,4 @@ async function follow(place: Place, steps: readonly Step[], first: number): Prom
   await log.flush();
   assert.deepEqual(await values(log), written);
   await log.close();
-}
-
-async function answerOf(log: Log, blob: Uint8Array): Promise<number | ConflictReason | undefined> {
-  try {
-    return await send(log.shard(0), blob);
-  } catch (error) {
-    if (!(error instanceof LogError)) throw error;
-    return error.reason;
-  }
 }
