@@ -236,9 +236,9 @@ export class PartitionWriter implements KafkaShard, Shareable {
       this.#end = Math.max(this.#end, base + count);
     }
     this.#waiting.reach(this.written, (taken) => taken - first + base);
-    // Others have written in between: where nothing is on its way, the numbers are offsets again.
+    // Others have written in between: where nothing is on its way, the numbers are offsets again. They never go back.
     const end = base + count;
-    if (base > first && end > this.written && this.#intake.skip(this.written, end)) this.written = end;
+    if (end > this.written && this.#intake.skip(this.written, end)) this.written = end;
     this.#intake.acknowledged(this.written);
   }
 
