@@ -27,29 +27,28 @@ export class Copier {
     this.#options = options;
   }
 
-  /** Gives a file that never changes again a second name, or copies it. Answers its size. */
-  async linkOrCopy(from: string, to: string): Promise<number> {
+  /** Gives a file that never changes again a second name, or copies it. */
+  async linkOrCopy(from: string, to: string): Promise<void> {
     this.#options.signal?.throwIfAborted();
     if (this.mayLink) {
       try {
         await this.vfs.link!(from, to);
-        const bytes = await sizeOf(this.vfs, to);
-        this.linkedBytes += bytes;
-        return bytes;
+        this.linkedBytes += await sizeOf(this.vfs, to);
+        return;
       } catch (error) {
         if (!(error instanceof VfsError) || error.code === "NOT_FOUND" || error.code === "EXISTS") throw error;
         // Too many links, another mount: copying always works.
       }
     }
-    return await this.copy(from, to);
+    await this.copy(from, to);
   }
 
   /**
-   * Copies a file, or its first `bytes`, durably but for its name. Answers how many.
+   * Copies a file, or its first `bytes`, durably but for its name.
    *
    * @throws {LogError} `CORRUPT_FILE` where it has not so many.
    */
-  async copy(from: string, to: string, bytes: number = Infinity): Promise<number> {
+  async copy(from: string, to: string, bytes: number = Infinity): Promise<void> {
     const source = await this.vfs.open(from, "read");
     try {
       const target = await this.vfs.open(to, "create");
@@ -63,7 +62,6 @@ export class Copier {
           );
         }
         await target.sync();
-        return copied;
       } finally {
         await target.close();
       }

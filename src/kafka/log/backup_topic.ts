@@ -5,11 +5,11 @@
  */
 import { runtimeVfs } from "../../../adapters/runtime.ts";
 import type { BackupOptions, BackupReport, BackupShard } from "../../backup/backup_types.ts";
+import { sizeOf } from "../../backup/copier.ts";
 import { backupTarget } from "../../log/backup.ts";
 import { shardDirectory } from "../../log/manifest.ts";
 import { listBases } from "../../recovery/inventory.ts";
 import { logPath } from "../../segment/names.ts";
-import type { Vfs } from "../../vfs.ts";
 import { restoreFromKafka, type RestoreProgress } from "../restore.ts";
 import type { Cluster } from "./cluster.ts";
 
@@ -40,13 +40,4 @@ export async function backUpTopic(
   }
   const copiedBytes = copied.reduce((sum, shard) => sum + shard.copiedBytes, 0);
   return { directory, shards: copied, linkedBytes: 0, copiedBytes };
-}
-
-async function sizeOf(vfs: Vfs, path: string): Promise<number> {
-  const file = await vfs.open(path, "read");
-  try {
-    return await file.size();
-  } finally {
-    await file.close();
-  }
 }
