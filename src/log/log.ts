@@ -87,7 +87,6 @@ export class EmbeddedLog implements Log {
     this.shards = parts.opened.map((opened) => opened.shard);
     this.recovery = parts.opened.map((opened) => opened.report);
     this.#choice = new ShardChoice(this.shards);
-    const views = parts.opened.map((opened) => opened.view);
     this.#reading = new LogReading(parts.opened, this.#choice, parts.engine.codecs, () => this.#assertOpen());
     this.#named = new NamedProducers(parts.engine.clock, parts.durability);
     this.#queues = this.shards.map((shard) => new AppendQueue(shard));
@@ -97,7 +96,7 @@ export class EmbeddedLog implements Log {
       directory,
       logId: this.id,
       durability,
-      views,
+      views: this.views,
       isDamaged: (shard: number) => this.recovery[shard].verdict === "corrupt",
       ...consumerOwners(engine.vfs, directory),
     };
