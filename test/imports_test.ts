@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 
 /** From bottom to top: a file imports only from its own layer and those above it in this list. */
 const LAYERS: readonly (readonly string[])[] = [
-  ["src/vfs.ts", "src/if_there.ts", "src/errors.ts", "src/bytes.ts", "src/scratch.ts"],
+  ["src/vfs.ts", "src/if_there.ts", "src/errors.ts", "src/bytes.ts", "src/scratch.ts", "src/aborting.ts"],
   ["src/batch/"],
   ["src/telemetry/"],
   ["src/retention/retention_options.ts"],

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { untilAborted } from "../aborting.ts";
 import { ATTRIBUTES_AT, CONTROL, MAX_TIMESTAMP_AT } from "../batch/format.ts";
 import { nextSequence, type ProducerOfBatch, readProducer } from "../batch/producer_fields.ts";
 import { validateBlob } from "../batch/validate.ts";
@@ -103,14 +104,7 @@ export class ShardProducers {
 
   /** Resolves once nothing is being read, or rejects with the signal's reason. */
   async settle(signal?: AbortSignal): Promise<void> {
-    if (this.loading === undefined || signal === undefined) return await this.loading;
-    signal.throwIfAborted();
-    let onAbort: (() => void) | undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => reject(signal.reason);
-      signal.addEventListener("abort", onAbort, { once: true });
-    });
-    await Promise.race([this.loading, aborted]).finally(() => signal.removeEventListener("abort", onAbort!));
+    if (this.loading !== undefined) await untilAborted(this.loading, signal);
   }
 
   /** Before the first write of an opening: what speaks of batches that are gone, goes too. The caller syncs the directory. */

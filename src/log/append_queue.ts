@@ -5,7 +5,7 @@
  */
 import type { RecordInput } from "../batch/record_input.ts";
 import { BACKPRESSURE, type Shard } from "../shard/shard_types.ts";
-import { untilAborted } from "./aborting.ts";
+import { untilAborted } from "../aborting.ts";
 
 /** Tries what needs room, once it is the caller's turn; nobody overtakes one who waits. */
 export class TurnQueue {

@@ -13,7 +13,7 @@ import { MOVED } from "../shard/key_watch.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
 import type { WatchedKey, WatchedKeys } from "../shard/watched_keys.ts";
 import type { Clock } from "../vfs.ts";
-import { untilAborted } from "./aborting.ts";
+import { untilAborted } from "../aborting.ts";
 import type { AppendQueue } from "./append_queue.ts";
 import { bytesOf } from "./key_bytes.ts";
 

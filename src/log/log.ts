@@ -21,7 +21,7 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import type { SpaceGuard } from "../retention/space_guard.ts";
 import type { CountProgress, UserCount } from "../users/count_users.ts";
 import type { VfsLock } from "../vfs.ts";
-import { untilAborted } from "./aborting.ts";
+import { untilAborted } from "../aborting.ts";
 import { AppendQueue } from "./append_queue.ts";
 import { backUpOpened } from "./backup.ts";
 import type { Guarantee } from "./guarantee.ts";

@@ -15,7 +15,7 @@ import type { ShardView } from "../read/shard_view.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
 import type { LogRecord } from "../read/stored_record.ts";
 import { type CountProgress, countUsers, type UserCount } from "../users/count_users.ts";
-import { untilAborted } from "./aborting.ts";
+import { untilAborted } from "../aborting.ts";
 import type { RecordPlace, UserStream } from "./log_types.ts";
 import type { OpenedShard } from "./opened_shard.ts";
 import { bytesOf } from "./key_bytes.ts";

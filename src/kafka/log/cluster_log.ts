@@ -9,7 +9,7 @@ import type { ProducerHandle } from "../../claims/handle.ts";
 import type { ConsumerHandle } from "../../consumers/handle.ts";
 import type { Consumer, ConsumerInfo, ConsumerOptions, GroupOptions } from "../../consumers/types.ts";
 import { LogError } from "../../errors.ts";
-import { untilAborted } from "../../log/aborting.ts";
+import { untilAborted } from "../../aborting.ts";
 import { AppendQueue } from "../../log/append_queue.ts";
 import type { Guarantee } from "../../log/guarantee.ts";
 import { NamedProducers } from "../../log/idempotent_producer.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { LogError } from "../../errors.ts";
-import { untilAborted } from "../../log/aborting.ts";
+import { untilAborted } from "../../aborting.ts";
 import type { NumberedShard } from "../../log/named_producer.ts";
 import { closedError } from "../../shard/refusals.ts";
 import type { TakenPlace } from "./partition_producers.ts";
