@@ -2,7 +2,7 @@
 import { openLog } from "../../mod.ts";
 import { useDirectory } from "../helpers.ts";
 import { expectIntact } from "../producer/expect.ts";
-import type { UsePlace } from "./shared_suite.ts";
+import type { UsePlace } from "./place.ts";
 
 /** A new directory for each test. */
 export const embedded: UsePlace = (shards, body) =>

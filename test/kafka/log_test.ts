@@ -6,12 +6,13 @@ import { type Codec, json, type Log, type LogRecord, type TypedRecord } from "..
 import { collect, fails } from "../helpers.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
+import type { UsePlace } from "./place.ts";
 import { sharedBackup } from "./shared_backup.ts";
 import { sharedConsumers } from "./shared_consumers.ts";
 import { sharedProducers } from "./shared_producers.ts";
 import { sharedNumbered } from "./shared_numbered.ts";
 import { sharedReading } from "./shared_reading.ts";
-import { sharedSuite, type UsePlace } from "./shared_suite.ts";
+import { sharedSuite } from "./shared_suite.ts";
 import { sharedWorkers } from "./shared_workers.ts";
 
 const skip = whyNoKafka();

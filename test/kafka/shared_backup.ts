@@ -2,28 +2,18 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { it } from "node:test";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { runtimeVfs } from "../../adapters/runtime.ts";
 import { systemClock } from "../../adapters/system.ts";
 import { type Log, openLog } from "../../mod.ts";
 import { verifyLog } from "../../src/verify/verify_log.ts";
 import { collect, fails, plain, reopen, useDirectory } from "../helpers.ts";
-import type { UsePlace } from "./shared_suite.ts";
+import { tester, type UsePlace } from "./place.ts";
 
 /** Registers the tests. */
 export function sharedBackup(skip: string | false, use: UsePlace): void {
   const test = (title: string, shards: number, body: (log: Log, parent: string) => Promise<void>) =>
-    it(title, { skip }, () =>
-      use(shards, (place) =>
-        useDirectory(async (parent) => {
-          const log = await place.open();
-          try {
-            await body(log, parent);
-          } finally {
-            await log.close();
-          }
-        })));
+    tester(skip, use)(title, shards, (log) => useDirectory((parent) => body(log, parent)));
 
   test(
     "a backup has all that was acknowledged, is whole, and is written on as a log of its own",

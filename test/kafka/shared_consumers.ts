@@ -1,9 +1,8 @@
 /** What a consumer does, wherever its log is. */
 import assert from "node:assert/strict";
-import { it } from "node:test";
 import type { ConsumerOptions, Log, LogRecord } from "../../mod.ts";
 import { collect, fails } from "../helpers.ts";
-import type { Place, UsePlace } from "./shared_suite.ts";
+import { tester, type UsePlace } from "./place.ts";
 
 async function fill(log: Log, from: number, to: number): Promise<void> {
   for (let i = from; i < to; i++) log.shard(i % log.shards.length).tryAppend({ key: `k${i}`, value: `v${i}` });
@@ -21,16 +20,7 @@ const values = (from: number, to: number): string[] =>
 
 /** Registers the tests. */
 export function sharedConsumers(skip: string | false, use: UsePlace): void {
-  const test = (title: string, shards: number, body: (log: Log, place: Place) => Promise<void>) =>
-    it(title, { skip }, () =>
-      use(shards, async (place) => {
-        const log = await place.open();
-        try {
-          await body(log, place);
-        } finally {
-          await log.close();
-        }
-      }));
+  const test = tester(skip, use);
 
   test("a consumer goes on where it has committed, also in another opening", 3, async (log, place) => {
     await fill(log, 0, 30);

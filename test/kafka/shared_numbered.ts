@@ -2,20 +2,19 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import fc from "fast-check";
-import { BACKPRESSURE, BatchBuilder, type Log } from "../../mod.ts";
+import { BACKPRESSURE, BatchBuilder } from "../../mod.ts";
 import { SEQUENCES } from "../../src/batch/producer_fields.ts";
 import { fails, outcomeOf, texts } from "../helpers.ts";
 import { answerOf, produced, send, values } from "../idempotence/batches.ts";
 import { chosenBatch, expectedOf, type ModelBatch, type Sending, sendingsOf } from "../idempotence/kafka_rules.ts";
-import type { Place, PlaceOptions, UsePlace } from "./shared_suite.ts";
+import { life, type Place, tester, type UsePlace } from "./place.ts";
 
 /** A cluster numbers its own producers from 0 on. */
 const ID = 2 ** 40;
 
 /** Registers the tests. */
 export function sharedNumbered(skip: string | false, use: UsePlace): void {
-  const test = (title: string, shards: number, body: (log: Log) => Promise<void>) =>
-    it(title, { skip }, () => use(shards, (place) => life(place, body)));
+  const test = tester(skip, use);
 
   test("a named producer does not write again what it is given again with its number", 1, async (log) => {
     const producer = await log.idempotentProducer("n");
@@ -243,16 +242,6 @@ export function sharedNumbered(skip: string | false, use: UsePlace): void {
       { numRuns: 8, endOnFailure: true },
     );
   });
-}
-
-/** Opens the log, and closes it at the end. */
-async function life<T>(place: Place, body: (log: Log) => Promise<T>, options?: PlaceOptions): Promise<T> {
-  const log = await place.open(options);
-  try {
-    return await body(log);
-  } finally {
-    await log.close();
-  }
 }
 
 interface Step extends Sending {

@@ -6,7 +6,7 @@ import { connectProducer, type ProducerHandle } from "../../producer.ts";
 import { collect, fails, take, until } from "../helpers.ts";
 import { byName, expectUnion } from "../producer/expect.ts";
 import { type startThread, useThreads } from "../producer/threads.ts";
-import type { Place, PlaceOptions, UsePlace } from "./shared_suite.ts";
+import { life, type Place, type PlaceOptions, type UsePlace } from "./place.ts";
 
 const leaseMs = 300;
 
@@ -43,16 +43,15 @@ export function sharedProducers(skip: string | false, use: UsePlace): void {
     options: PlaceOptions,
     body: (log: Log, start: typeof startThread, place: Place) => Promise<void>,
   ) =>
-    it(title, { skip }, () =>
-      use(shards, (place) =>
-        useThreads(async (start) => {
-          const log = await place.open({ flushIntervalMs: 2, ...options });
-          try {
-            await body(log, start, place);
-          } finally {
-            await log.close();
-          }
-        })));
+    it(
+      title,
+      { skip },
+      () =>
+        use(shards, (place) =>
+          useThreads((start) =>
+            life(place, (log) => body(log, start, place), { flushIntervalMs: 2, ...options })
+          )),
+    );
 
   test(
     "workers append beside the log's own thread, and all know where their records are",

@@ -1,25 +1,15 @@
 /** What reading, trimming and looking at a log answer, wherever the log is. */
 import assert from "node:assert/strict";
-import { it } from "node:test";
 import type { Log, LogRecord, ReadOptions } from "../../mod.ts";
 import { batchBytesAt, batchFault } from "../../src/batch/format.ts";
 import { collect, fails, texts } from "../helpers.ts";
-import type { Place, UsePlace } from "./shared_suite.ts";
+import { tester, type UsePlace } from "./place.ts";
 
 const START = 1_760_000_000_000;
 
 /** Registers the tests. */
 export function sharedReading(skip: string | false, use: UsePlace): void {
-  const test = (title: string, shards: number, body: (log: Log, place: Place) => Promise<void>) =>
-    it(title, { skip }, () =>
-      use(shards, async (place) => {
-        const log = await place.open({ batchBytes: 4096 });
-        try {
-          await body(log, place);
-        } finally {
-          await log.close();
-        }
-      }));
+  const test = tester(skip, use, { batchBytes: 4096 });
 
   /** 300 records over the shards, of seven keys, in several batches. */
   async function fill(log: Log): Promise<void> {

@@ -1,42 +1,16 @@
 /** What a program may rely on wherever its log is: the same tests for the embedded log and for a topic of a cluster. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { BACKPRESSURE, BatchBuilder, type CodecName, type Log, type LogError, type LogErrorCode } from "../../mod.ts";
+import { BACKPRESSURE, BatchBuilder, type LogErrorCode } from "../../mod.ts";
 import type { LogRecord, RecordInput } from "../../mod.ts";
 import { collect, fails, texts } from "../helpers.ts";
-
-/** Makes logs for one test. */
-export interface Place {
-  /** Opens the test's log; again: the same one. */
-  open(options?: PlaceOptions): Promise<Log>;
-}
-
-/** What both ways of opening take. */
-export interface PlaceOptions {
-  readonly flushIntervalMs?: number;
-  readonly maxBufferPerShard?: number;
-  readonly batchBytes?: number;
-  readonly compression?: CodecName;
-  readonly onError?: (error: LogError) => void;
-}
-
-/** A place of its own for a test that needs so many shards. */
-export type UsePlace = (shards: number, body: (place: Place) => Promise<void>) => Promise<void>;
+import { tester, type UsePlace } from "./place.ts";
 
 const START = 1_760_000_000_000;
 
 /** Registers the tests. */
 export function sharedSuite(skip: string | false, use: UsePlace): void {
-  const test = (title: string, shards: number, body: (log: Log, place: Place) => Promise<void>) =>
-    it(title, { skip }, () =>
-      use(shards, async (place) => {
-        const log = await place.open();
-        try {
-          await body(log, place);
-        } finally {
-          await log.close();
-        }
-      }));
+  const test = tester(skip, use);
 
   test("append answers shard and offset, and every field is read as it was written", 3, async (log) => {
     const inputs: (RecordInput & { key: string })[] = [

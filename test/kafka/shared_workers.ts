@@ -1,11 +1,10 @@
 /** What workers of a consumer do, wherever its log is. */
 import assert from "node:assert/strict";
-import { it } from "node:test";
 import { connectConsumer } from "../../consumer.ts";
 import type { Log } from "../../mod.ts";
 import { type Consuming, useWorkers } from "../consumers/workers.ts";
 import { collect, fails } from "../helpers.ts";
-import type { UsePlace } from "./shared_suite.ts";
+import { tester, type UsePlace } from "./place.ts";
 
 const LIMIT_MS = 40_000;
 /** Names of their own: a group of a broker spans its topics, and keeps the dead for a while. */
@@ -52,15 +51,7 @@ async function busy(log: Log, workers: readonly Consuming[], count: number): Pro
 /** Registers the tests. */
 export function sharedWorkers(skip: string | false, use: UsePlace): void {
   const test = (title: string, shards: number, body: (log: Log, group: string) => Promise<void>) =>
-    it(title, { skip }, () =>
-      use(shards, async (place) => {
-        const log = await place.open();
-        try {
-          await body(log, `workers-${groups++}`);
-        } finally {
-          await log.close();
-        }
-      }));
+    tester(skip, use)(title, shards, (log) => body(log, `workers-${groups++}`));
 
   test(
     "workers share the records with the log's own thread, and end with the log",
