@@ -60,12 +60,15 @@ export class PartitionSender {
     const place = { topic: this.#topic.topic, partition: this.#partition };
     let inDoubt = false;
     for (;;) {
+      // Before it is stamped it looks like any batch without numbers: others' must not be taken for it.
+      let isSent = false;
       try {
         const placed = inDoubt ? await this.#locate(batch, this.#end) : undefined;
         if (placed !== undefined) return this.#sent(placed, count);
         const leader = await this.#topic.leader(this.#partition);
         this.#producer ??= await requestProducerId(leader);
         this.#stamp(batch, this.#producer);
+        isSent = true;
         return this.#sent(await requestProduce(leader, place, batch, this.#timeoutMs), count);
       } catch (error) {
         this.#topic.forget();
@@ -76,7 +79,7 @@ export class PartitionSender {
         if (isForgotten) {
           this.#producer = undefined;
           this.#sequence = 0;
-        } else inDoubt = true;
+        } else if (isSent) inDoubt = true;
         await this.#patience.wait(error);
       }
     }
