@@ -6,15 +6,13 @@
  */
 import { crc32c } from "../../batch/crc32c.ts";
 import { BASE_SEQUENCE_AT, CRC_AT, CRC_FROM, PRODUCER_EPOCH_AT, PRODUCER_ID_AT } from "../../batch/format.ts";
+import { nextSequence } from "../../batch/producer_fields.ts";
 import { writeI32, writeI64 } from "../../bytes.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
 import { KafkaError, PRODUCER_STATE } from "../wire/kafka_error.ts";
 import type { Patience } from "../wire/patience.ts";
 import { neutralize, produceNumbered } from "./produce_numbered.ts";
 import { type ProducerIdentity, requestProduce, requestProducerId } from "../wire/requests.ts";
-
-/** Sequence numbers go from 0 to 2^31 - 1 and begin again. */
-const SEQUENCES = 2 ** 31;
 
 /**
  * Where a batch is whose answer got lost, looked for from an offset on; `undefined` where it is not there. A broker that has started anew
@@ -113,7 +111,7 @@ export class PartitionSender {
 
   /** One of its own batches is written. */
   #sent(base: number, count: number): number {
-    this.#sequence = (this.#sequence + count) % SEQUENCES;
+    this.#sequence = nextSequence(this.#sequence, count);
     return this.#took(base, count);
   }
 
