@@ -30,6 +30,11 @@ export interface ProducerOfBatch {
   readonly sequence: number;
 }
 
+/** The same of a batch that is there, and how many sequences it covers. */
+export interface ProducedBatch extends ProducerOfBatch {
+  readonly count: number;
+}
+
 /** The sequence `count` records after another one. */
 export function nextSequence(sequence: number, count: number): number {
   return (sequence + count) % SEQUENCES;
@@ -66,8 +71,8 @@ export function hasProducer(bytes: Uint8Array, at: number): boolean {
   return bytes[at + PRODUCER_ID_AT] < 0x80;
 }
 
-/** The fields as they stand, and how many sequences the batch covers. Nothing is judged. */
-export function readProducer(bytes: Uint8Array, at: number): ProducerOfBatch & { readonly count: number } {
+/** The fields as they stand. Nothing is judged. */
+export function readProducer(bytes: Uint8Array, at: number): ProducedBatch {
   return {
     id: readI64(bytes, at + PRODUCER_ID_AT),
     epoch: readI16(bytes, at + PRODUCER_EPOCH_AT),

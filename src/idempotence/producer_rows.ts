@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CONTROL, readHeader } from "../batch/format.ts";
+import { type BatchHeader, CONTROL, readHeader } from "../batch/format.ts";
 import { nextSequence } from "../batch/producer_fields.ts";
 import { readI16, readI32, readI64, readU16 } from "../bytes.ts";
 import { LogError } from "../errors.ts";
@@ -46,9 +46,7 @@ export async function visitProduced(
   await walkBatches(vfs, path, position, end, (bytes, at, batchPosition) => {
     const header = readHeader(bytes, at);
     position = batchPosition + header.bytes;
-    if ((header.attributes & CONTROL) !== 0) return;
-    const { producerId, producerEpoch, baseSequence, baseOffset, lastOffset, maxTimestamp } = header;
-    visitOne(visit, producerId, producerEpoch, baseSequence, baseOffset, lastOffset, maxTimestamp);
+    visitBatch(header, visit);
   });
   if (position >= end) return;
   throw new LogError(
@@ -57,6 +55,13 @@ export async function visitProduced(
       "bimiplog verify, and bimiplog repair",
     { shard: identity.shard, file: path, position },
   );
+}
+
+/** Visits a batch where it has a producer. */
+export function visitBatch(header: BatchHeader, visit: VisitProduced): void {
+  if ((header.attributes & CONTROL) !== 0) return;
+  const { producerId, producerEpoch, baseSequence, baseOffset, lastOffset, maxTimestamp } = header;
+  visitOne(visit, producerId, producerEpoch, baseSequence, baseOffset, lastOffset, maxTimestamp);
 }
 
 /** Visits what rows speak of, as far as they are intact and follow each other. Answers how far in the `.log` that is. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { nextSequence, type ProducerOfBatch, SEQUENCES } from "../batch/producer_fields.ts";
+import { nextSequence, type ProducedBatch, type ProducerOfBatch, SEQUENCES } from "../batch/producer_fields.ts";
 import { type ConflictReason, LogError } from "../errors.ts";
 
 /** A batch is recognized among so many last ones of its producer. */
@@ -22,6 +22,25 @@ export interface TakenBatch {
   readonly lastOffset: number;
   /** The largest timestamp of the log so far, or the batch's own. */
   readonly timestamp: number;
+}
+
+/** A batch as it was taken at an offset. */
+export function takenAt(
+  { epoch, sequence, count }: ProducedBatch,
+  baseOffset: number,
+  timestamp: number,
+): TakenBatch {
+  const lastSequence = nextSequence(sequence, count - 1);
+  return { epoch, firstSequence: sequence, lastSequence, baseOffset, lastOffset: baseOffset + count - 1, timestamp };
+}
+
+/** The one among a producer's batches that covers the same sequences. */
+export function findSame<T extends TakenBatch>(
+  batches: readonly T[],
+  { epoch, sequence, count }: ProducedBatch,
+): T | undefined {
+  const last = nextSequence(sequence, count - 1);
+  return batches.find((one) => one.epoch === epoch && one.firstSequence === sequence && one.lastSequence === last);
 }
 
 interface Entry {

@@ -5,13 +5,13 @@
  */
 import { untilAborted } from "../aborting.ts";
 import { ATTRIBUTES_AT, CONTROL, MAX_TIMESTAMP_AT } from "../batch/format.ts";
-import { nextSequence, type ProducerOfBatch, readProducer } from "../batch/producer_fields.ts";
+import { type ProducerOfBatch, readProducer } from "../batch/producer_fields.ts";
 import { validateBlob } from "../batch/validate.ts";
 import { readI64, readU16 } from "../bytes.ts";
 import { asLogError, LogError } from "../errors.ts";
 import type { Clock } from "../vfs.ts";
 import { type LoadedStates, loadStates, type LoadTask } from "./load_states.ts";
-import { ProducerStates, type TakenBatch } from "./producer_states.ts";
+import { ProducerStates, takenAt, type TakenBatch } from "./producer_states.ts";
 import { encodeSnapshot } from "./snapshot.ts";
 import { KEPT_SNAPSHOTS, removeSnapshotsBehind, writeSnapshot } from "./snapshot_files.ts";
 
@@ -83,16 +83,9 @@ export class ShardProducers {
 
   /** Notes a blob that was taken. `written`: exclusive end of the offsets that are written. */
   take(blob: Uint8Array, baseOffset: number, written: number): void {
-    const { id, epoch, sequence, count } = readProducer(blob, 0);
-    const batch: TakenBatch = {
-      epoch,
-      firstSequence: sequence,
-      lastSequence: nextSequence(sequence, count - 1),
-      baseOffset,
-      lastOffset: baseOffset + count - 1,
-      timestamp: readI64(blob, MAX_TIMESTAMP_AT),
-    };
-    this.#loaded!.states.note(id, batch, this.#clock.monotonic(), written);
+    const producer = readProducer(blob, 0);
+    const batch = takenAt(producer, baseOffset, readI64(blob, MAX_TIMESTAMP_AT));
+    this.#loaded!.states.note(producer.id, batch, this.#clock.monotonic(), written);
   }
 
   /** Reads what the shard knew, unless that is done. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { type BatchHeader, CONTROL } from "../batch/format.ts";
-import { nextSequence } from "../batch/producer_fields.ts";
+import type { BatchHeader } from "../batch/format.ts";
+import { visitBatch } from "../idempotence/producer_rows.ts";
 import { ProducerStates } from "../idempotence/producer_states.ts";
 import { encodeSnapshot, type SnapshotIdentity } from "../idempotence/snapshot.ts";
 import { readNewestSnapshot } from "../idempotence/snapshot_files.ts";
@@ -44,22 +44,8 @@ export class HandedProducers {
 
   /** A batch of the partition. */
   note(header: BatchHeader): void {
-    const { attributes, producerId, producerEpoch, baseSequence, baseOffset, lastOffset, maxTimestamp } = header;
-    if ((attributes & CONTROL) !== 0 || baseOffset < this.#from) return;
-    if (!Number.isSafeInteger(producerId) || producerId < 0 || producerEpoch < 0 || baseSequence < 0) return;
-    this.#states.note(
-      producerId,
-      {
-        epoch: producerEpoch,
-        firstSequence: baseSequence,
-        lastSequence: nextSequence(baseSequence, lastOffset - baseOffset),
-        baseOffset,
-        lastOffset,
-        timestamp: maxTimestamp,
-      },
-      0,
-      Infinity,
-    );
+    if (header.baseOffset < this.#from) return;
+    visitBatch(header, (id, batch) => this.#states.note(id, batch, 0, Infinity));
   }
 
   /** Writes the broker's snapshot, unless there were no producers. */

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { CONTROL } from "../../batch/format.ts";
 import { nextSequence, readProducer } from "../../batch/producer_fields.ts";
-import { FIRST_NAMED_ID, REMEMBERED_BATCHES, type TakenBatch } from "../../idempotence/producer_states.ts";
+import { visitBatch } from "../../idempotence/producer_rows.ts";
+import { findSame, FIRST_NAMED_ID, REMEMBERED_BATCHES, type TakenBatch } from "../../idempotence/producer_states.ts";
 import type { KafkaTopic } from "../wire/cluster.ts";
 import type { BrokerConnection } from "../wire/connection.ts";
 import { type ActiveProducer, requestProducers } from "../wire/describe_producers.ts";
 import { brokerError, KafkaError, NOT_ENOUGH_REPLICAS } from "../wire/kafka_error.ts";
 import { type PartitionPlace, requestOffsetAt, requestOffsets, requestTopicSetting } from "../wire/requests.ts";
 import { ask, type Cluster, ownConnections, patienceFor } from "./cluster.ts";
-import { type FetchedBatch, PartitionCursor } from "./partition_cursor.ts";
+import { PartitionCursor } from "./partition_cursor.ts";
 import type { FoundProducer, ProducerSource } from "./producer_source.ts";
 import { neutralize, produceNumbered } from "./produce_numbered.ts";
 
@@ -81,16 +81,13 @@ export class ProducerFinder implements ProducerSource {
    * @throws {KafkaError} The broker is away; or the batch is there, and fewer replicas have it than the topic asks for.
    */
   async locate(batch: Uint8Array, from: number): Promise<number | undefined> {
-    const { id, epoch, sequence, count } = readProducer(batch, 0);
-    const lastSequence = nextSequence(sequence, count - 1);
+    const producer = readProducer(batch, 0);
     try {
       return await this.#withConnections(async (topic) => {
         const place = { topic: topic.topic, partition: this.#partition };
         const { earliest, end } = await requestOffsets(await topic.leader(this.#partition), place);
-        const found = await this.#collect(topic, id, Math.max(from, earliest), end, Infinity, 0);
-        const same = found.find((one) =>
-          one.epoch === epoch && one.firstSequence === sequence && one.lastSequence === lastSequence
-        );
+        const found = await this.#collect(topic, producer.id, Math.max(from, earliest), end, Infinity, 0);
+        const same = findSame(found, producer);
         if (same !== undefined) await this.#checkReplicas(topic);
         return same?.baseOffset;
       });
@@ -203,24 +200,12 @@ export class ProducerFinder implements ProducerSource {
     let bytes = 0;
     for (let batch = await cursor.nextBatch(end); batch !== undefined; batch = await cursor.nextBatch(end)) {
       cursor.passed(batch);
-      if (batch.header.producerId === id && (batch.header.attributes & CONTROL) === 0) found.push(takenOf(batch));
+      visitBatch(batch.header, (producer, taken) => void (producer === id && found.push(taken)));
       bytes += batch.header.bytes;
       if (bytes >= maxBytes) break;
     }
     return found;
   }
-}
-
-function takenOf({ bytes, at, header }: FetchedBatch): TakenBatch {
-  const { epoch, sequence, count } = readProducer(bytes, at);
-  return {
-    epoch,
-    firstSequence: sequence,
-    lastSequence: nextSequence(sequence, count - 1),
-    baseOffset: header.baseOffset,
-    lastOffset: header.lastOffset,
-    timestamp: header.maxTimestamp,
-  };
 }
 
 /** An empty batch behind the last one: no batch is the same, and what lies in front of it is recognized as old. */

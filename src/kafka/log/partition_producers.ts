@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { nextSequence, type ProducerOfBatch, readProducer } from "../../batch/producer_fields.ts";
+import { type ProducedBatch, readProducer } from "../../batch/producer_fields.ts";
 import { LogError } from "../../errors.ts";
 import {
+  findSame,
   FIRST_NAMED_ID,
   MAX_PRODUCERS,
   ProducerStates,
   REMEMBERED_BATCHES,
+  takenAt,
   type TakenBatch,
 } from "../../idempotence/producer_states.ts";
 import { checkFields } from "../../idempotence/shard_producers.ts";
@@ -35,8 +37,6 @@ export interface NumberedBatch extends TakenBatch, TakenPlace {
   lastOffset: number;
   isAcknowledged: boolean;
 }
-
-type Numbered = ProducerOfBatch & { readonly count: number };
 
 interface Entry {
   /** `undefined`: not asked for yet. */
@@ -129,7 +129,7 @@ export class PartitionProducers {
   take(blob: Uint8Array, number: number): NumberedBatch {
     const producer = readProducer(blob, 0);
     const entry = this.#entry(producer.id);
-    const batch: NumberedBatch = { ...takenAt(producer, number), isAcknowledged: false };
+    const batch: NumberedBatch = { ...takenAt(producer, number, 0), id: producer.id, isAcknowledged: false };
     this.#note(producer.id, entry, batch);
     entry.inFlight++;
     // The one that is used goes to the end.
@@ -227,11 +227,11 @@ export class PartitionProducers {
     }
   }
 
-  async #place(entry: Entry, blob: Uint8Array, producer: Numbered, error: LogError): Promise<void> {
+  async #place(entry: Entry, blob: Uint8Array, producer: ProducedBatch, error: LogError): Promise<void> {
     const base = await this.#source.place(blob);
     if (base === undefined) throw error;
     // In front of what was taken here: the rules are not changed by it.
-    entry.recent.unshift({ ...takenAt(producer, base), isAcknowledged: true });
+    entry.recent.unshift({ ...takenAt(producer, base, 0), id: producer.id, isAcknowledged: true });
   }
 
   /** One question a producer at a time; never rejects. */
@@ -254,21 +254,4 @@ function tell(entry: Entry): void {
   const { failure } = entry;
   entry.failure = undefined;
   if (failure !== undefined) throw failure;
-}
-
-function findSame(batches: readonly NumberedBatch[], { epoch, sequence, count }: Numbered): NumberedBatch | undefined {
-  const last = nextSequence(sequence, count - 1);
-  return batches.find((one) => one.epoch === epoch && one.firstSequence === sequence && one.lastSequence === last);
-}
-
-function takenAt({ id, epoch, sequence, count }: Numbered, base: number): Omit<NumberedBatch, "isAcknowledged"> {
-  return {
-    id,
-    epoch,
-    firstSequence: sequence,
-    lastSequence: nextSequence(sequence, count - 1),
-    baseOffset: base,
-    lastOffset: base + count - 1,
-    timestamp: 0,
-  };
 }
