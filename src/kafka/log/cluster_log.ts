@@ -18,7 +18,7 @@ import type { Appended, AppendOptions, RecordPlace, UserStream } from "../../log
 import type { NumberedShard } from "../../log/named_producer.ts";
 import type { RecoveryReport } from "../../log/opened_shard.ts";
 import type { ProducerOptions, Producers } from "../../log/producers.ts";
-import { shardOfKey } from "../../log/partitioner.ts";
+import { ShardChoice } from "../../log/shard_choice.ts";
 import type { LogStats } from "../../log/stats.ts";
 import { prometheusText } from "../../log/stats_text.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../../log/streams.ts";
@@ -41,14 +41,13 @@ import { numberedPartition } from "./numbered_partition.ts";
 import type { TakenPlace } from "./partition_producers.ts";
 import type { PartitionWriter } from "./partition_writer.ts";
 
-const utf8 = new TextEncoder();
-
 /** See {@linkcode KafkaLog}. */
 export class ClusterLog implements KafkaLog {
   readonly directory: string;
   readonly topic: string;
   readonly recovery: readonly RecoveryReport[] = [];
   readonly shards: readonly PartitionWriter[];
+  readonly #choice: ShardChoice<PartitionWriter>;
   readonly #cluster: Cluster;
   readonly #queues: readonly AppendQueue[];
   readonly #connections: KafkaTopic;
@@ -57,9 +56,6 @@ export class ClusterLog implements KafkaLog {
   readonly #workers: Producers;
   readonly #disconnect: () => void;
   readonly #openedMs = performance.now();
-  /** Shard for records without a key, and how many batches it had finished when it became that. */
-  #sticky = 0;
-  #stickyBatches = 0;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(
@@ -74,6 +70,7 @@ export class ClusterLog implements KafkaLog {
     this.directory = `kafka://${String(brokers)}/${topic}`;
     this.topic = topic;
     this.shards = shards;
+    this.#choice = new ShardChoice(shards);
     this.#cluster = cluster;
     this.#queues = shards.map((shard) => new AppendQueue(shard));
     this.#connections = connections;
@@ -102,19 +99,11 @@ export class ClusterLog implements KafkaLog {
   }
 
   shard(id: number): PartitionWriter {
-    const shard = this.shards[id];
-    if (shard === undefined) {
-      throw new RangeError(`Cannot use shard ${String(id)}: this log has shards 0 to ${this.shards.length - 1}`);
-    }
-    return shard;
+    return this.#choice.at(id);
   }
 
   shardFor(key: BytesInput): PartitionWriter {
-    if (typeof key !== "string" && !(key instanceof Uint8Array)) {
-      throw new TypeError(`Cannot use a key: it must be a string or a Uint8Array, not a ${typeof key}`);
-    }
-    const bytes = typeof key === "string" ? utf8.encode(key) : key;
-    return this.shards[shardOfKey(bytes, bytes.length, this.shards.length)];
+    return this.#choice.ofKey(key);
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
@@ -132,7 +121,7 @@ export class ClusterLog implements KafkaLog {
 
   readRaw(options: RawReadOptions = {}): AsyncIterableIterator<RawRange> {
     this.#assertOpen();
-    return readRanges(this.#cluster, this.#named(options.shard, "read ranges of batches").id, options);
+    return readRanges(this.#cluster, this.#choice.named(options.shard, "read ranges of batches").id, options);
   }
 
   toReadableStream({ highWaterMark, ...options }: ReadableStreamOptions = {}): ReadableStream<LogRecord> {
@@ -149,7 +138,7 @@ export class ClusterLog implements KafkaLog {
 
   async get({ shard, offset }: RecordPlace, { signal }: SignalOptions = {}): Promise<LogRecord | undefined> {
     this.#assertOpen();
-    const { id } = this.#named(shard, "get a record");
+    const { id } = this.#choice.named(shard, "get a record");
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new TypeError(`Cannot get a record: its offset must be a whole number from 0, not ${String(offset)}`);
     }
@@ -207,7 +196,8 @@ export class ClusterLog implements KafkaLog {
 
   async idempotentProducer(name: string, options: IdempotentOptions = {}): Promise<IdempotentProducer> {
     this.#assertOpen();
-    const shard = (): NumberedShard<TakenPlace> => numberedPartition(this.#named(options.shard, "make a producer"));
+    const shard = (): NumberedShard<TakenPlace> =>
+      numberedPartition(this.#choice.named(options.shard, "make a producer"));
     return await this.#producers.open(shard, name, options);
   }
 
@@ -242,19 +232,8 @@ export class ClusterLog implements KafkaLog {
     record: RecordInput,
     signal: AbortSignal | undefined,
   ): { shard: PartitionWriter; taken: number | Promise<number> } {
-    if (typeof record !== "object" || record === null) {
-      throw new TypeError("Cannot append a record: it must be an object");
-    }
-    const { key } = record;
-    const shard = key === undefined || key === null ? this.#stickyShard() : this.shardFor(key);
+    const shard = this.#choice.ofRecord(record);
     return { shard, taken: this.#queues[shard.id].take(record, signal) };
-  }
-
-  #named(shard: number | undefined, action: string): PartitionWriter {
-    if (shard === undefined && this.shards.length > 1) {
-      throw new TypeError(`Cannot ${action}: name its shard, this log has several`);
-    }
-    return this.shard(shard ?? 0);
   }
 
   #partitionsFor(options: ReadOptions): number[] {
@@ -262,20 +241,6 @@ export class ClusterLog implements KafkaLog {
     const partitions = options.shard === undefined ? this.shards.map(({ id }) => id) : [this.shard(options.shard).id];
     checkReadOptions(options, partitions.length);
     return partitions;
-  }
-
-  /** A record without a key stays on one shard until a batch of it closes, then takes the next: larger batches. */
-  #stickyShard(): PartitionWriter {
-    const { shards } = this;
-    const isDone = (shard: PartitionWriter): boolean => shard.state !== "open" || shard.batches !== this.#stickyBatches;
-    if (isDone(shards[this.#sticky])) {
-      for (let step = 1; step <= shards.length; step++) {
-        this.#sticky = (this.#sticky + 1) % shards.length;
-        if (shards[this.#sticky].state === "open") break;
-      }
-      this.#stickyBatches = shards[this.#sticky].batches;
-    }
-    return shards[this.#sticky];
   }
 
   #assertOpen(): void {
