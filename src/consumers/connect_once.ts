@@ -4,8 +4,7 @@
  * @module
  */
 import { LogError } from "../errors.ts";
-import { CONNECTED, type MemberBlock, NEW, OVER } from "./member_block.ts";
-import { goneError } from "./remote_members.ts";
+import { CONNECTED, goneError, type MemberBlock, NEW, OVER } from "./member_block.ts";
 
 /**
  * Takes a handle for this thread.

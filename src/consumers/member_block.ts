@@ -13,6 +13,9 @@ export const LEFT = 3;
 /** The log is closed. */
 export const OVER = 4;
 
+/** No wait for a notification lasts longer: what was missed is found by looking again. */
+export const LOOK_AGAIN_MS = 1000;
+
 const STATE_AT = 0;
 const ACTIVE_AT = 1;
 const CHANGES_AT = 2;
@@ -113,9 +116,9 @@ export class MemberBlock {
     Atomics.notify(this.#control, CHANGES_AT);
   }
 
-  /** Resolves once something was changed since `seen`, at the latest after `timeoutMs`. It keeps no thread alive. */
-  async waitForChange(seen: number, timeoutMs: number): Promise<void> {
-    const waiting = Atomics.waitAsync(this.#control, CHANGES_AT, seen, timeoutMs);
+  /** Resolves once something was changed since `seen`, at the latest after {@linkcode LOOK_AGAIN_MS}. It keeps no thread alive. */
+  async waitForChange(seen: number): Promise<void> {
+    const waiting = Atomics.waitAsync(this.#control, CHANGES_AT, seen, LOOK_AGAIN_MS);
     if (waiting.async) await waiting.value;
   }
 
@@ -231,4 +234,16 @@ export class MemberBlock {
   #set(shard: number, at: number, value: number): void {
     Atomics.store(this.#words, shard * SHARD_WORDS + at, BigInt(value));
   }
+}
+
+/** Why a worker cannot use its member. */
+export function goneError(name: string, state: number): LogError {
+  if (state === OVER) {
+    return new LogError("CLOSED", `Cannot use the consumer ${name}: its log is closed; open it again`);
+  }
+  const what = state === NEW ? "it is not connected" : "it was closed, or gave no sign of life for too long";
+  return new LogError(
+    "CONFLICT",
+    `Cannot use the consumer ${name}: ${what}; make a new handle with log.consumerHandle()`,
+  );
 }

@@ -4,12 +4,11 @@
  * @module
  */
 import { Bell } from "../claims/bell.ts";
-import { LogError } from "../errors.ts";
 import type { Clock, TimerHandle } from "../vfs.ts";
 import type { GroupMember } from "./group.ts";
 import { CONSUMER_HANDLE_VERSION, type ConsumerHandle, type ConsumerHandleContent } from "./handle.ts";
 import type { Lease } from "./local_member.ts";
-import { CONNECTED, LAPSED, LEFT, MemberBlock, NEW, OVER } from "./member_block.ts";
+import { CONNECTED, LAPSED, LEFT, MemberBlock, OVER } from "./member_block.ts";
 import type { Grant } from "./membership.ts";
 import type { CursorContext } from "./open_cursor.ts";
 
@@ -229,16 +228,4 @@ export class RemoteMembers {
       if (member.block.moveState(LAPSED, LEFT)) this.#look(member);
     }
   }
-}
-
-/** Why a worker cannot use its member. */
-export function goneError(name: string, state: number): LogError {
-  if (state === OVER) {
-    return new LogError("CLOSED", `Cannot use the consumer ${name}: its log is closed; open it again`);
-  }
-  const what = state === NEW ? "it is not connected" : "it was closed, or gave no sign of life for too long";
-  return new LogError(
-    "CONFLICT",
-    `Cannot use the consumer ${name}: ${what}; make a new handle with log.consumerHandle()`,
-  );
 }

@@ -7,12 +7,8 @@ import { Bell } from "../claims/bell.ts";
 import type { Clock, TimerHandle } from "../vfs.ts";
 import type { ConsumerHandleContent } from "./handle.ts";
 import { connectOnce } from "./connect_once.ts";
-import { CONNECTED, LAPSED, LEFT, MemberBlock, OVER } from "./member_block.ts";
+import { CONNECTED, goneError, LAPSED, LEFT, LOOK_AGAIN_MS, MemberBlock, OVER } from "./member_block.ts";
 import type { CommitEntry, Grant, Membership } from "./membership.ts";
-import { goneError } from "./remote_members.ts";
-
-/** No wait for a notification lasts longer: what was missed is found by looking again. */
-const LOOK_AGAIN_MS = 1000;
 
 /** See above. */
 export class WorkerMember implements Membership {
@@ -171,7 +167,7 @@ export class WorkerMember implements Membership {
         told = this.#version;
         for (const listener of [...this.#listeners]) listener();
       }
-      await this.#block.waitForChange(this.#seen, LOOK_AGAIN_MS);
+      await this.#block.waitForChange(this.#seen);
     }
     this.#isWatching = false;
     for (const listener of [...this.#listeners]) listener();
@@ -184,7 +180,7 @@ export class WorkerMember implements Membership {
       if (check()) return;
       // A wait in shared memory keeps no thread alive, on Node and Bun; a timer does, and is also where nobody notifies.
       const timer = this.#clock.setTimer(() => {}, LOOK_AGAIN_MS + 100);
-      await this.#block.waitForChange(seen, LOOK_AGAIN_MS);
+      await this.#block.waitForChange(seen);
       this.#clock.clearTimer(timer);
       this.#live();
     }

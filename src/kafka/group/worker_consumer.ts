@@ -12,9 +12,6 @@ import type { Cluster } from "../log/cluster.ts";
 import { ClusterConsumer } from "./cluster_consumer.ts";
 import { ConsumerLags } from "./consumer_lags.ts";
 
-/** No wait for a notification lasts longer: what was missed is found by looking again. */
-const LOOK_AGAIN_MS = 1000;
-
 /** Makes the consumer of a handle that this thread has taken. */
 export function workerConsumer(content: ClusterHandleContent, consume: ConsumeOptions, codecs: Codecs): Consumer {
   const logClosed = new AbortController();
@@ -50,7 +47,7 @@ class WorkerConsumer extends ClusterConsumer {
 async function watch(block: MemberBlock, logClosed: AbortController): Promise<void> {
   while (block.state === CONNECTED) {
     const seen = block.changes;
-    if (block.state === CONNECTED) await block.waitForChange(seen, LOOK_AGAIN_MS);
+    if (block.state === CONNECTED) await block.waitForChange(seen);
   }
   if (block.state === OVER) logClosed.abort();
 }
