@@ -7,7 +7,8 @@ import { LogError, openLog } from "../../mod.ts";
 import { announceSeed, makeRandom } from "../fixtures/seed.ts";
 import { fails, texts, useDirectory } from "../helpers.ts";
 import { produced, send, values } from "../idempotence/batches.ts";
-import { RUNTIMES, start, whySkipped } from "../runtimes/children.ts";
+import { whySkipped } from "../runtimes/children.ts";
+import { importThroughKills } from "../runtimes/importing.ts";
 import { Broker, whyNoKafka } from "./broker.ts";
 import { createTopic } from "./create_topics.ts";
 
@@ -254,13 +255,11 @@ describe("producers that move", () => {
     async () => {
       const { broker, brokers, topic } = await newTopic();
       const random = makeRandom(seed);
-      const request = { brokers, options: { topic }, name: "lines", count: COUNT };
-      let before = 0;
-      for (let round = 0;; round++) {
-        const child = start("importer.ts", request, RUNTIMES[round % RUNTIMES.length]);
-        const next = Number((await child.line("open")).slice(5));
-        assert.ok(next >= before, `${before} lines were there, ${next} are known`);
-        if (round < ROUNDS) {
+      await importThroughKills({
+        log: { brokers, options: { topic } },
+        count: COUNT,
+        rounds: ROUNDS,
+        kill: async (child, round) => {
           await new Promise((resolve) => setTimeout(resolve, random(150)));
           // Now and then it is the broker that dies, and the program with it or after it.
           if (round % 4 === 3) {
@@ -269,19 +268,12 @@ describe("producers that move", () => {
             await new Promise((resolve) => setTimeout(resolve, random(600)));
           }
           await child.kill();
-        } else {
-          const { stderr } = await child.ended;
-          assert.equal(child.lines.at(-1), `done ${COUNT}`, stderr);
-        }
-        const log = await openKafkaLog({ brokers, topic });
-        const lines = (await values(log)).filter((value) => value !== "other");
-        await log.close();
-        assert.deepEqual(lines, Array.from({ length: lines.length }, (_, n) => `lines:${n}`));
-        assert.ok(lines.length >= next);
-        before = lines.length;
-        if (round >= ROUNDS) break;
-      }
-      assert.equal(before, COUNT);
+        },
+        values: async () => {
+          await using log = await openKafkaLog({ brokers, topic });
+          return await values(log);
+        },
+      });
     },
   );
 });
