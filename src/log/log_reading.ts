@@ -9,7 +9,7 @@ import type { SignalOptions } from "../options.ts";
 import { BatchReader } from "../read/batch_reader.ts";
 import { BlockCache } from "../read/block_cache.ts";
 import { type RawRange, RawReader, type RawReadOptions } from "../read/raw_reader.ts";
-import { checkReadOptions, type ReadOptions } from "../read/read_options.ts";
+import { checkBatchOptions, checkReadOptions, type ReadOptions } from "../read/read_options.ts";
 import { RecordReader } from "../read/reader.ts";
 import type { ShardView } from "../read/shard_view.ts";
 import type { LogBatch } from "../read/stored_batch.ts";
@@ -87,10 +87,7 @@ export class LogReading {
 
   batches(options: ReadOptions = {}): AsyncIterableIterator<LogBatch> {
     const views = this.#viewsFor(options);
-    if (options.reverse) throw new TypeError("Cannot read batches in reverse: read() does that");
-    if (options.last !== undefined && views.length > 1) {
-      throw new TypeError("Cannot read the last batches of all shards: name a shard");
-    }
+    checkBatchOptions(options, views.length);
     return new BatchReader(views, options, this.#codecs);
   }
 

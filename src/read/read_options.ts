@@ -83,6 +83,14 @@ export function checkReadOptions(options: ReadOptions, shards: number): void {
   checkBefore(before, shards);
 }
 
+/** The same for reading batches, of options that are checked for reading. */
+export function checkBatchOptions(options: ReadOptions, shards: number): void {
+  if (options.reverse) throw new TypeError("Cannot read batches in reverse: read() does that");
+  if (options.last !== undefined && shards > 1) {
+    throw new TypeError("Cannot read the last batches of all shards: name a shard");
+  }
+}
+
 function checkBefore(before: Before | undefined, shards: number): void {
   if (before === undefined) return;
   if (before instanceof Date) {

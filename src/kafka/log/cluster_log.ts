@@ -24,7 +24,7 @@ import { prometheusText } from "../../log/stats_text.ts";
 import { readableOf, type ReadableStreamOptions, writableOf, type WritableStreamOptions } from "../../log/streams.ts";
 import type { Rung, SignalOptions } from "../../options.ts";
 import type { RawRange, RawReadOptions } from "../../read/raw_reader.ts";
-import { checkReadOptions, type ReadOptions } from "../../read/read_options.ts";
+import { checkBatchOptions, checkReadOptions, type ReadOptions } from "../../read/read_options.ts";
 import type { LogBatch } from "../../read/stored_batch.ts";
 import type { LogRecord } from "../../read/stored_record.ts";
 import { ClusterConsumer } from "../group/cluster_consumer.ts";
@@ -112,10 +112,7 @@ export class ClusterLog implements KafkaLog {
 
   batches(options: ReadOptions = {}): AsyncIterableIterator<LogBatch> {
     const partitions = this.#partitionsFor(options);
-    if (options.reverse) throw new TypeError("Cannot read batches in reverse: read() does that");
-    if (options.last !== undefined && partitions.length > 1) {
-      throw new TypeError("Cannot read the last batches of all shards: name a shard");
-    }
+    checkBatchOptions(options, partitions.length);
     return readBatches(this.#cluster, partitions, options);
   }
 
