@@ -128,8 +128,8 @@ export async function mirrorToKafka(log: Log, options: MirrorOptions): Promise<M
         shard,
       };
       const codecs = options.codecs ?? runtimeCodecs;
-      const { requestTimeoutMs = 30_000, acceptGap = false } = options;
-      const parts = { log, shard, topic, codecs, place, requestTimeoutMs, follow, acceptGap, signal: stop.signal };
+      const { acceptGap = false } = options;
+      const parts = { log, shard, topic, codecs, place, follow, acceptGap, signal: stop.signal };
       mirrors.push(new ShardMirror({ ...parts, patience: patience(UNKNOWN_LATER_MS) }));
     }
     watch = setInterval(tell, 1000);

@@ -30,7 +30,6 @@ export interface ShardMirrorOptions {
   readonly codecs: Codecs;
   readonly place: MirrorPlace;
   readonly patience: Patience;
-  readonly requestTimeoutMs: number;
   readonly follow: boolean;
   readonly acceptGap: boolean;
   readonly signal: AbortSignal;
@@ -211,10 +210,10 @@ export class ShardMirror {
   }
 
   async #send(connection: BrokerConnection, outgoing: OutgoingBatch, sourceNext: number): Promise<void> {
-    const { topic, shard, patience, requestTimeoutMs } = this.#options;
+    const { topic, shard, patience } = this.#options;
     const expected = this.targetEnd - outgoing.count;
     const place = { topic: topic.topic, partition: shard };
-    const baseOffset = await requestProduce(connection, place, outgoing.bytes, requestTimeoutMs);
+    const baseOffset = await requestProduce(connection, place, outgoing.bytes);
     if (baseOffset !== expected) {
       throw new LogError(
         "CONFLICT",

@@ -22,7 +22,7 @@ describe("a sender that reaches no leader", () => {
       succeeded() {},
     } as unknown as Patience;
     // A batch that was never sent has no number yet: one of others with as many records looks the same.
-    const sender = new PartitionSender(topic, 0, patience, 1000, 0, () => Promise.resolve(0));
+    const sender = new PartitionSender(topic, 0, patience, 0, () => Promise.resolve(0));
     const builder = new BatchBuilder();
     builder.add({ value: "v" });
     await assert.rejects(sender.send(builder.finish(), 1), { kafka: "NOT_LEADER_OR_FOLLOWER" });

@@ -63,13 +63,12 @@ export class ProducerFinder implements ProducerSource {
    */
   async place(batch: Uint8Array): Promise<number | undefined> {
     neutralize(batch);
-    const { requestTimeoutMs = 30_000 } = this.#cluster.options;
     return await this.#withConnections(async (topic) => {
       const { id } = readProducer(batch, 0);
       return await this.#ask(topic, async (leader, place) => {
         // A leader that has forgotten the producer would write it.
         if (!(await requestProducers(leader, place)).some((producer) => producer.id === id)) return undefined;
-        const answer = await produceNumbered(leader, place, batch, requestTimeoutMs);
+        const answer = await produceNumbered(leader, place, batch);
         return typeof answer === "number" ? answer : undefined;
       });
     });

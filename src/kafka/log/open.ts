@@ -10,6 +10,7 @@ import { Producers } from "../../log/producers.ts";
 import { ConsumerLags } from "../group/consumer_lags.ts";
 import { connectTopic } from "../kafka_options.ts";
 import { requestDeleteRecords } from "../wire/delete_records.ts";
+import type { Patience } from "../wire/patience.ts";
 import { requestOffsets, requestTopicSetting } from "../wire/requests.ts";
 import { ask, NEW_TOPIC_MS, patienceFor } from "./cluster.ts";
 import { ClusterLog } from "./cluster_log.ts";
@@ -57,6 +58,8 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
     const codecs = options.codecs ?? runtimeCodecs;
     const lags = new ConsumerLags();
     const cluster = { options: kept, codecs, partitions, connections: topic, lags, closed: closed.signal };
+    const onError = (error: LogError): void => options.onError?.(error);
+    const patience = (): Patience => patienceFor(cluster, closed.signal);
     const shards = ends.map(({ earliest, end }, id) => {
       const finder = new ProducerFinder(cluster, id);
       return new PartitionWriter(
@@ -70,23 +73,14 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
           flushIntervalMs,
           compression: options.compression,
           codecs,
-          onError: (error) => options.onError?.(error),
+          onError,
           producers: finder,
           trim: (before) => {
             const place = { topic: options.topic, partition: id };
-            const { requestTimeoutMs = 30_000 } = options;
-            const patience = patienceFor({ options: kept }, closed.signal);
-            return ask(topic, id, patience, (leader) => requestDeleteRecords(leader, place, before, requestTimeoutMs));
+            return ask(topic, id, patience(), (leader) => requestDeleteRecords(leader, place, before));
           },
         },
-        new PartitionSender(
-          topic,
-          id,
-          patienceFor({ options: kept }, closed.signal),
-          options.requestTimeoutMs ?? 30_000,
-          end,
-          (batch, from) => finder.locate(batch, from),
-        ),
+        new PartitionSender(topic, id, patience(), end, (batch, from) => finder.locate(batch, from)),
       );
     });
     const limits = {
@@ -96,7 +90,6 @@ export async function openCluster(options: KafkaLogOptions, runtimeCodecs: Codec
       flushIntervalMs,
       maxBatchBytes,
     };
-    const onError = (error: LogError): void => options.onError?.(error);
     const workers = new Producers(limits, "disk", systemClock, partitions, onError);
     return new ClusterLog(cluster, shards, topic, maxBuffer, workers, () => {
       workers.stop();

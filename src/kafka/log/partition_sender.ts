@@ -25,7 +25,6 @@ export class PartitionSender {
   readonly #topic: KafkaTopic;
   readonly #partition: number;
   readonly #patience: Patience;
-  readonly #timeoutMs: number;
   readonly #locate: Locate;
   /** Behind the last record that is known to be in the partition. */
   #end: number;
@@ -36,14 +35,12 @@ export class PartitionSender {
     topic: KafkaTopic,
     partition: number,
     patience: Patience,
-    timeoutMs: number,
     end: number,
     locate: Locate,
   ) {
     this.#topic = topic;
     this.#partition = partition;
     this.#patience = patience;
-    this.#timeoutMs = timeoutMs;
     this.#end = end;
     this.#locate = locate;
   }
@@ -67,7 +64,7 @@ export class PartitionSender {
         this.#producer ??= await requestProducerId(leader);
         this.#stamp(batch, this.#producer);
         isSent = true;
-        return this.#sent(await requestProduce(leader, place, batch, this.#timeoutMs), count);
+        return this.#sent(await requestProduce(leader, place, batch), count);
       } catch (error) {
         this.#topic.forget();
         if (!(error instanceof KafkaError)) throw error;
@@ -97,7 +94,7 @@ export class PartitionSender {
         const placed = inDoubt ? await this.#locate(batch, this.#end) : undefined;
         if (placed !== undefined) return this.#took(placed, count);
         const leader = await this.#topic.leader(this.#partition);
-        const answer = await produceNumbered(leader, place, batch, this.#timeoutMs);
+        const answer = await produceNumbered(leader, place, batch);
         if (typeof answer === "number") return this.#took(answer, count);
         this.#patience.succeeded();
         return answer;

@@ -19,10 +19,9 @@ export async function produceNumbered(
   leader: BrokerConnection,
   place: PartitionPlace,
   batch: Uint8Array,
-  timeoutMs: number,
 ): Promise<number | KafkaError> {
   try {
-    return await requestProduce(leader, place, batch, timeoutMs);
+    return await requestProduce(leader, place, batch);
   } catch (error) {
     if (error instanceof KafkaError && refusesBatch(error.number)) return error;
     throw error;

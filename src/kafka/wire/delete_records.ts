@@ -20,10 +20,10 @@ export async function requestDeleteRecords(
   connection: BrokerConnection,
   { topic, partition }: PartitionPlace,
   offset: number,
-  timeoutMs: number,
 ): Promise<number> {
   const action = `trim partition ${partition} of ${topic}`;
-  const body = new WireWriter().int32(1).string(topic).int32(1).int32(partition).int64(offset).int32(timeoutMs);
+  const body = new WireWriter().int32(1).string(topic).int32(1).int32(partition).int64(offset);
+  body.int32(connection.timeoutMs);
   const answer = await connection.request(DELETE_RECORDS, 1, [body.bytes], action);
   answer.int32();
   const result = readOnePartition(answer, () => {

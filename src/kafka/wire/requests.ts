@@ -115,10 +115,9 @@ export async function requestProduce(
   connection: BrokerConnection,
   { topic, partition }: PartitionPlace,
   batch: Uint8Array,
-  timeoutMs: number,
 ): Promise<number> {
   const action = `write to partition ${partition} of ${topic}`;
-  const head = new WireWriter().string(null).int16(ACKS_ALL).int32(timeoutMs);
+  const head = new WireWriter().string(null).int16(ACKS_ALL).int32(connection.timeoutMs);
   head.int32(1).string(topic).int32(1).int32(partition).int32(batch.length);
   const answer = await connection.request(PRODUCE, 7, [head.bytes, batch], action);
   const result = readOnePartition(answer, () => {
