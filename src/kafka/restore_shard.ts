@@ -15,7 +15,7 @@ import type { Patience } from "./wire/patience.ts";
 import { requestFetch, requestOffsets } from "./wire/requests.ts";
 
 const FETCH_BYTES: number = 4 * 1024 * 1024;
-/** A fetch that brings nothing although there is something: so often in a row, and it is believed. */
+/** A broker may answer with nothing only because it has no time now: so often in a row, and there are no batches. */
 const EMPTY_FETCHES = 3;
 
 /** What one partition's restore works with. */
