@@ -8,6 +8,9 @@ import type { SeededRandom } from "./random.ts";
 /** What becomes of one unsynced write. */
 export type CrashChoice = "kept" | "dropped" | "torn" | "sectors" | "blocks" | "zeros" | "garbage" | "stale";
 
+/** A disk writes a sector of this size whole or not at all, by assumption. */
+export const SECTOR_BYTES = 512;
+
 /** All choices, in the order in which they are weighed. */
 export const CHOICES: readonly CrashChoice[] = [
   "kept",

@@ -60,6 +60,14 @@ export class FileNode {
     this.versions?.push(this.cache.copy());
   }
 
+  /** The first bytes of a write that is still in flight: reads see all of them, and the disk may get the first `count`. */
+  writePart(bytes: Uint8Array, position: number, count: number): void {
+    if (bytes.length === 0) return;
+    this.cache.write(bytes, position);
+    if (count > 0) this.remember("write", bytes.subarray(0, count), position);
+    this.versions?.push(this.cache.copy());
+  }
+
   /** A write that reads see and the disk gets elsewhere, or nowhere when `diskPosition` is `null`. */
   writeAstray(bytes: Uint8Array, position: number, diskPosition: number | null): void {
     if (bytes.length === 0) return;

@@ -10,7 +10,7 @@ import type { Operation, OperationEvent } from "./operation.ts";
 import { ContractViolation, SimulatedCrash } from "./operation.ts";
 import type { MemoryOptions } from "./options.ts";
 import type { CrashCounts } from "./crash_model.ts";
-import { crashCounts } from "./crash_model.ts";
+import { crashCounts, SECTOR_BYTES } from "./crash_model.ts";
 import { losePower } from "./power_loss.ts";
 import type { SeededRandom } from "./random.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -139,6 +139,19 @@ export class Machine {
     this.write(operation.path, operation.node!, operation.bytes!, bytes, operation.position);
   }
 
+  /**
+   * Writes the first bytes of an operation that is in flight. No disk gets a sector while the kernel copies into it: one that holds
+   * synced bytes stays as it was until the rest of the write is there.
+   */
+  private landPart({ path, node, bytes, position }: Operation, count: number): void {
+    const end = position + this.roomFor(node!, position, count);
+    const sector = end - end % SECTOR_BYTES;
+    const isWhole = this.options.strict === true || sector >= node!.disk.size;
+    this.touch(node!);
+    node!.writePart(bytes!.subarray(0, end - position), position, isWhole ? end - position : sector - position);
+    if (end < position + count) throw failure("NO_SPACE", "write", path, "no space left");
+  }
+
   /** Writes the first `count` of `bytes`, which are plain memory that nobody changes, as far as the disk has room. */
   write(path: string, node: FileNode, bytes: Uint8Array, count: number, position: number): void {
     if (position + count > MAX_FILE_BYTES) throw failure("IO", "write", path, "the file would be too large");
@@ -194,7 +207,7 @@ export class Machine {
     this.stop();
     const { report } = this.witness;
     report.crashes[kind]++;
-    for (const operation of this.random.shuffle(this.leftInFlight)) this.interrupt(operation);
+    for (const operation of this.random.shuffle(this.leftInFlight)) this.interrupt(operation, kind);
     this.leftInFlight = [];
     const { random, options, tree } = this;
     if (kind === "power") {
@@ -233,11 +246,11 @@ export class Machine {
     const length = operation.bytes!.length;
     if (length === 0 || this.capacityBytes !== Infinity) return;
     operation.landed = this.random.below(length);
-    this.land(operation, operation.landed);
+    this.landPart(operation, operation.landed);
   }
 
   /** Decides what an operation in flight has done by the time of the crash. */
-  private interrupt(operation: Operation): void {
+  private interrupt(operation: Operation, kind: CrashKind): void {
     const counts = this.witness.report.inFlight;
     const draw = this.random.below(3);
     try {
@@ -249,7 +262,9 @@ export class Machine {
       } else {
         counts.prefix++;
         const { landed, bytes } = operation;
-        this.land(operation, landed + this.random.below(bytes.length - landed + 1));
+        const count = landed + this.random.below(bytes.length - landed + 1);
+        if (kind === "power") this.landPart(operation, count);
+        else this.land(operation, count);
       }
     } catch {
       // It would have failed; nobody is left to be told.

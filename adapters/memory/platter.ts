@@ -6,11 +6,9 @@
 import { Bytes, copyOf, cut } from "./bytes.ts";
 import type { FileNode } from "./file_node.ts";
 import type { CrashChoice, PowerLoss } from "./crash_model.ts";
-import { CHOICES, DEFAULT_WEIGHTS, noChoices } from "./crash_model.ts";
+import { CHOICES, DEFAULT_WEIGHTS, noChoices, SECTOR_BYTES } from "./crash_model.ts";
 import type { SeededRandom } from "./random.ts";
 
-/** A disk writes a sector of this size whole or not at all, by assumption. */
-const SECTOR_BYTES = 512;
 const BLOCK_BYTES = 4096;
 
 /** The page cache of whichever file is settled: one after the other, and nothing of it is kept. */

@@ -175,6 +175,18 @@ describe("a power loss", () => {
     });
   });
 
+  it("leaves such a sector whole where the write to it is in flight, or was seen before it ended", async () => {
+    const found = await tally(1000, async (seed) => {
+      const [vfs, file] = await machineWith(filled(512, 1), { seed, async: 1 });
+      const first = Promise.resolve(file.write(filled(512, 2), 0)).catch(() => {});
+      if (seed % 2 === 0) await first;
+      const content = vfs.crash("power").readWhole("d/f");
+      assert.ok(content.every((byte) => byte === content[0]), "half of a sector");
+      return content[0] === 1 ? "old" : "new";
+    });
+    assert.equal(found.size, 2);
+  });
+
   it("breaks such sectors when it is strict", async () => {
     const found = await tally(
       200,
