@@ -100,6 +100,14 @@ export function makeValue(): Uint8Array {
   return value;
 }
 
+/** As many different ones as a batch has: it must not be compressed to one of them. */
+const RECORDS = 512;
+
+/** Records with different values, to be appended in turn. */
+export function makeRecords(): { readonly value: Uint8Array }[] {
+  return Array.from({ length: RECORDS }, () => ({ value: makeValue() }));
+}
+
 /** Seconds that `work` takes. */
 export async function timed(work: () => Promise<void>): Promise<number> {
   const started = performance.now();

@@ -4,20 +4,32 @@
  * @module
  */
 import { parentPort } from "node:worker_threads";
+import { BatchBuilder } from "../mod.ts";
 import { BACKPRESSURE, connectProducer, type Producer, type ProducerHandle } from "../producer.ts";
-import { makeValue } from "./figure.ts";
+import { makeRecords } from "./figure.ts";
 
-/** What the worker is told. */
-export type Order = { readonly handle: ProducerHandle } | { readonly messages: number };
+/** What the worker is told. `isPacked`: it makes batches itself, and compresses them. */
+export type Order = { readonly handle: ProducerHandle } | { readonly messages: number; readonly isPacked: boolean };
 
-const record = { value: makeValue() };
+const records = makeRecords();
 let producer: Producer | undefined;
 
 async function append(messages: number): Promise<void> {
   for (let i = 0; i < messages; i++) {
-    while (producer!.tryAppend(record) === BACKPRESSURE) await producer!.writable();
+    while (producer!.tryAppend(records[i % records.length]) === BACKPRESSURE) await producer!.writable();
   }
-  await producer!.flush("os");
+}
+
+async function appendPacked(messages: number): Promise<void> {
+  const builder = new BatchBuilder({ compression: "gzip" });
+  const send = async (): Promise<void> => {
+    const batch = builder.finish();
+    while (producer!.tryAppendBatch(batch) === BACKPRESSURE) await producer!.writable();
+  };
+  for (let i = 0; i < messages; i++) {
+    while (!builder.add(records[i % records.length])) await send();
+  }
+  if (builder.count > 0) await send();
 }
 
 parentPort!.on("message", async (order: Order) => {
@@ -25,7 +37,8 @@ parentPort!.on("message", async (order: Order) => {
     producer = connectProducer(order.handle);
     parentPort!.postMessage("connected");
   } else {
-    await append(order.messages);
+    await (order.isPacked ? appendPacked : append)(order.messages);
+    await producer!.flush("os");
     parentPort!.postMessage("done");
     // Closing is no part of the work that is measured.
     await producer!.close();

@@ -6,7 +6,7 @@
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BACKPRESSURE, openLog } from "../../mod.ts";
-import { makeValue, type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
+import { makeRecords, type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
 import { threadSeconds } from "../processor_time.ts";
 import type { Order } from "../producer_worker.ts";
 
@@ -21,7 +21,18 @@ export const producers: PairFigure = {
   goal: 1,
   messages: 4_000_000,
   values: [{ name: MAIN_THREAD, unit: "", atMost: 0.3 }],
-  prepare: (setting) => Promise.resolve(sides(setting)),
+  prepare: (setting) => Promise.resolve(sides(setting, false)),
+};
+
+export const producersGzip: PairFigure = {
+  name: "producers_gzip",
+  title: "two worker producers, gzip batches of 64 KiB of 100-byte values, built there, to one shard, rung os",
+  floor: "tryAppend of the same on the log's own thread, compressed with gzip",
+  sideName: "one thread",
+  goal: 1.6,
+  messages: 1_000_000,
+  values: [{ name: MAIN_THREAD, unit: "", atMost: 0.3 }],
+  prepare: (setting) => Promise.resolve(sides(setting, true)),
 };
 
 /** A worker that answers one word after the other. */
@@ -60,8 +71,8 @@ class Helper {
   }
 }
 
-function sides({ directory, messages }: Setting): Sides {
-  const record = { value: makeValue() };
+function sides({ directory, messages }: Setting, isPacked: boolean): Sides {
+  const records = makeRecords();
   const workers = Array.from({ length: WORKERS }, () => new Helper());
   const share = Math.ceil(messages / WORKERS);
   let withWorkers = 0;
@@ -75,7 +86,7 @@ function sides({ directory, messages }: Setting): Sides {
         for (const worker of workers) await worker.hear("connected");
         const before = threadSeconds();
         const seconds = await timed(async () => {
-          for (const worker of workers) worker.tell({ messages: share });
+          for (const worker of workers) worker.tell({ messages: share, isPacked });
           for (const worker of workers) await worker.hear("done");
         });
         withWorkers = threadSeconds() - before;
@@ -90,12 +101,12 @@ function sides({ directory, messages }: Setting): Sides {
     floor: {
       async run() {
         const path = `${directory}/alone`;
-        const log = await openLog(path);
+        const log = await openLog(path, isPacked ? { compression: "gzip" } : {});
         const shard = log.shard(0);
         const before = threadSeconds();
         const seconds = await timed(async () => {
           for (let i = 0; i < share * WORKERS; i++) {
-            while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
+            while (shard.tryAppend(records[i % records.length]) === BACKPRESSURE) await shard.writable();
           }
           await shard.flush("os");
         });
