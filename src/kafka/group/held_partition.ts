@@ -77,6 +77,8 @@ export class HeldPartition {
 
   /** Resolves when there may be something to take, or nothing came within half a second. Never rejects: `take` does. */
   fetch(): Promise<void> {
+    // What came in while nobody looked would be overwritten by what is behind it.
+    if (this.#ready !== undefined || this.#failure !== undefined) return Promise.resolve();
     this.#fetching ??= this.#begin();
     return this.#fetching;
   }
