@@ -256,6 +256,8 @@ export class Machine {
     try {
       if (draw === 0) {
         counts.lost++;
+        // What the kernel had copied when the process ended is written back like anything else.
+        if (kind === "process" && operation.landed > 0) this.land(operation, operation.landed);
       } else if (draw === 1 || operation.bytes === null) {
         counts.landed++;
         operation.effect();
