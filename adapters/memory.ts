@@ -22,9 +22,9 @@
  * id and the mount id are new.
  *
  * **Assumed of the disk**, unless `strict`: zeros, garbage, stale bytes and byte tears hit only sectors that hold
- * no synced byte; a rewritten sector with synced bytes is old or new, whole. With `strict` a sector that is being
- * rewritten when the power goes may come out as anything, its synced bytes included. Sectors that no unsynced
- * change touches are never harmed.
+ * no synced byte; a rewritten sector with synced bytes is old or new, whole, also where the write to it was in flight.
+ * With `strict` a sector that is being rewritten when the power goes may come out as anything, its synced bytes
+ * included. Sectors that no unsynced change touches are never harmed.
  *
  * After a change list of 4,096 entries the older half of a file's is written back, as a kernel does on its own.
  *
