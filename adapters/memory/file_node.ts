@@ -52,19 +52,15 @@ export class FileNode {
     this.cache = content.share();
   }
 
-  /** Takes `bytes` over: they stay unchanged from here on. */
-  write(bytes: Uint8Array, position: number): void {
+  /**
+   * Takes `bytes` over: they stay unchanged from here on.
+   *
+   * @param count The disk may get so many of them; less than all, or none, where the write is still in flight.
+   */
+  write(bytes: Uint8Array, position: number, count: number = bytes.length): void {
     if (bytes.length === 0) return;
     this.cache.write(bytes, position);
-    this.remember("write", bytes, position);
-    this.versions?.push(this.cache.copy());
-  }
-
-  /** The first bytes of a write that is still in flight: reads see all of them, and the disk may get the first `count`. */
-  writePart(bytes: Uint8Array, position: number, count: number): void {
-    if (bytes.length === 0) return;
-    this.cache.write(bytes, position);
-    if (count > 0) this.remember("write", bytes.subarray(0, count), position);
+    if (count > 0) this.remember("write", count < bytes.length ? bytes.subarray(0, count) : bytes, position);
     this.versions?.push(this.cache.copy());
   }
 

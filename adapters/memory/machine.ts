@@ -148,7 +148,7 @@ export class Machine {
     const sector = end - end % SECTOR_BYTES;
     const isWhole = this.options.strict === true || sector >= node!.disk.size;
     this.touch(node!);
-    node!.writePart(bytes!.subarray(0, end - position), position, isWhole ? end - position : sector - position);
+    node!.write(bytes!.subarray(0, end - position), position, isWhole ? end - position : sector - position);
     if (end < position + count) throw failure("NO_SPACE", "write", path, "no space left");
   }
 
