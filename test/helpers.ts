@@ -1,7 +1,7 @@
 /** What tests on real files share: directories that go away, logs that are closed, expectations, listings. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -23,6 +23,24 @@ export async function useDirectory(body: (directory: string) => Promise<void>): 
     await body(directory);
   } finally {
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Copies what a killed process would leave of the log in `from`: its files as they are now, without its lock.
+ * Where files came or went meanwhile, the copy is no such moment, and another one is taken.
+ */
+export function copyAsKilled(from: string, to: string): void {
+  for (let trial = 0;; trial++) {
+    const before = readdirSync(from, { recursive: true });
+    try {
+      cpSync(from, to, { recursive: true, filter: (path) => !/lock/.test(path) });
+      assert.deepEqual(readdirSync(from, { recursive: true }), before);
+      return;
+    } catch (error) {
+      if (trial === 100) throw error;
+      rmSync(to, { recursive: true, force: true });
+    }
   }
 }
 

@@ -1,10 +1,10 @@
 /** What the index of users costs and saves: reads for a quiet user, at the opening, and what is left of it after the front of a log goes. */
 import assert from "node:assert/strict";
-import { cpSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { BACKPRESSURE, type Log, openLog, type OpenOptions } from "../../mod.ts";
-import { collect, namesIn, reopen, take, until, useDirectory } from "../helpers.ts";
+import { collect, copyAsKilled, namesIn, reopen, take, until, useDirectory } from "../helpers.ts";
 import { ReadCounter } from "./read_counter.ts";
 
 const VALUE = new Uint8Array(100).fill(120);
@@ -66,7 +66,7 @@ describe("the index of users", () => {
       await crowd(log, 30_000);
       await log.flush();
       await until(() => tablesOf(join(directory, "a")).length > 1, "tables");
-      cpSync(join(directory, "a"), join(directory, "b"), { recursive: true, filter: (path) => !/lock/.test(path) });
+      copyAsKilled(join(directory, "a"), join(directory, "b"));
       await log.close();
       const read = async (userStride: number): Promise<{ tables: number; log: number }> => {
         const counter = new ReadCounter();

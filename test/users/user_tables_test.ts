@@ -1,6 +1,6 @@
 /** The tables of the user index on real files: what a lookup reads, damage, catching up, killed writers, equal hashes. */
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -16,7 +16,7 @@ import { verifyLog } from "../../src/verify/verify_log.ts";
 import { runtimeCodecs } from "../../adapters/codecs.ts";
 import { systemClock } from "../../adapters/system.ts";
 import { linesOf, run } from "../cli/program.ts";
-import { collect, namesIn, take, until, useDirectory } from "../helpers.ts";
+import { collect, copyAsKilled, namesIn, take, until, useDirectory } from "../helpers.ts";
 import { ReadCounter } from "./read_counter.ts";
 
 /** As the builder's blob, with its records compressed. */
@@ -150,8 +150,7 @@ describe("tables of users", () => {
       await log.flush();
       await expectAll(log, users, 80);
       assert.equal(await log.user("packed").count(), 400);
-      // What a killed process leaves: the files as they are now.
-      cpSync(join(directory, "a"), join(directory, "b"), { recursive: true, filter: (path) => !/lock/.test(path) });
+      copyAsKilled(join(directory, "a"), join(directory, "b"));
       await log.close();
       const again = await openLog(join(directory, "b"), OPTIONS);
       await expectAll(again, users, 80);
