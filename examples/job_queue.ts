@@ -7,7 +7,7 @@
  * The same on `bun` and `deno run -A`. Each thread is a member of one group, so every shard with its jobs belongs to one thread at a time.
  * Jobs are delivered at least once: where a thread dies between doing a job and committing it, the job comes again. So whoever does a job
  * marks it as done under its number, in a second log, and looks there first. That makes it once, but for a job whose worker
- * dies after doing it and before the mark is written: give the job's number to what you call, and let that refuse it twice. A job that takes
+ * dies, or stands still for longer than its lease, between beginning it and the mark: give the job's number to what you call, and let that refuse it twice. A job that takes
  * its thread along three times is set aside instead of taking the others along, too.
  *
  * In a program of your own, import from "@bimip/log" and "@bimip/log/consumer".
@@ -16,7 +16,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { connectConsumer, type ConsumerHandle } from "../consumer.ts";
-import { type Log, openLog } from "../mod.ts";
+import { type Log, LogError, openLog } from "../mod.ts";
 
 const SHARDS = 8;
 /** A thread that gives no sign of life for so long has lost its jobs to the others. */
@@ -162,7 +162,12 @@ async function thread(handle: ConsumerHandle): Promise<void> {
       await perform(text, order.attempt);
       await tell({ is: "done", job, text });
     }
-    await jobs.commit(record);
+    try {
+      await jobs.commit(record);
+    } catch (error) {
+      // Slower than the lease: the job is delivered again to whoever has its shard by now, and found to be done.
+      if (!(error instanceof LogError && error.code === "CONFLICT")) throw error;
+    }
   }
   await jobs.close();
 }

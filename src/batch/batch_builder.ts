@@ -127,7 +127,7 @@ export class BatchBuilder {
       const { id, epoch, sequence } = this.#producer;
       this.#producer = { id, epoch, sequence: nextSequence(sequence, writer.count) };
     }
-    noteFinished(blob);
+    noteFinished(blob, writer.hasKeys);
     this.#record.release();
     writer.begin(writer.bytes, 0);
     return blob;

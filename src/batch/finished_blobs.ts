@@ -1,5 +1,5 @@
 /**
- * Which blobs came from a builder of this program, so that their records need not be walked through again.
+ * Which blobs came from a builder of this program, so that their records need not be walked through again, or unpacked to find no key.
  *
  * @module
  */
@@ -8,10 +8,13 @@ import { readU32 } from "../bytes.ts";
 
 /** The checksum each of them was finished with. */
 const checksums = new WeakMap<Uint8Array, number>();
+/** Those with a key. */
+const keyed = new WeakSet<Uint8Array>();
 
 /** Notes a blob that was finished just now. */
-export function noteFinished(blob: Uint8Array): void {
+export function noteFinished(blob: Uint8Array, hasKeys: boolean): void {
   checksums.set(blob, readU32(blob, CRC_AT));
+  if (hasKeys) keyed.add(blob);
 }
 
 /**
@@ -20,4 +23,9 @@ export function noteFinished(blob: Uint8Array): void {
  */
 export function wasFinishedHere(blob: Uint8Array, checksum: number): boolean {
   return checksums.get(blob) === checksum;
+}
+
+/** True where the checked copy of a blob, at `at` of `bytes`, is known to have no record with a key. */
+export function isKnownKeyless(blob: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  return wasFinishedHere(blob, readU32(bytes, at + CRC_AT)) && !keyed.has(blob);
 }

@@ -27,6 +27,7 @@ const SLAB_WORDS = 4;
 const BUSY = 0;
 const BYTES = 1;
 const OFFSETS = 2;
+const IS_KEYLESS = 3;
 
 /** Nobody has connected yet. */
 export const NEW = 0;
@@ -138,11 +139,12 @@ export class ProducerMemory {
     this.progressed();
   }
 
-  /** What lies in a slab: before it is published. */
-  describe(slab: number, bytes: number, offsets: number): void {
+  /** What lies in a slab: before it is published. `isKeyless`: it is known that none of its records has a key. */
+  describe(slab: number, bytes: number, offsets: number, isKeyless: boolean): void {
     const at = SLAB_WORDS_AT + slab * SLAB_WORDS;
     this.#control[at + BYTES] = bytes;
     this.#control[at + OFFSETS] = offsets;
+    this.#control[at + IS_KEYLESS] = isKeyless ? 1 : 0;
   }
 
   bytesOf(slab: number): number {
@@ -151,6 +153,10 @@ export class ProducerMemory {
 
   offsetsOf(slab: number): number {
     return this.#control[SLAB_WORDS_AT + slab * SLAB_WORDS + OFFSETS];
+  }
+
+  isKeyless(slab: number): boolean {
+    return this.#control[SLAB_WORDS_AT + slab * SLAB_WORDS + IS_KEYLESS] === 1;
   }
 
   /** The memory of a slab; the same view for the same slab. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { BatchWriter } from "../batch/batch_writer.ts";
+import { isKnownKeyless } from "../batch/finished_blobs.ts";
 import { BASE_OFFSET_AT, batchBytesAt, HEADER_BYTES, patchBatch } from "../batch/format.ts";
 import { acquireRegion, type Region, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
@@ -50,6 +51,8 @@ export class ShardProducer {
   #sealed = 0;
   /** Records in finished batches of the open slab. */
   #sealedRecords = 0;
+  /** No record in them has a key, as far as is known. */
+  #isKeyless = true;
 
   constructor(shard: HandleShard, index: number, memory: ProducerMemory, settings: HandleContent, ring: () => void) {
     this.id = shard.id;
@@ -120,6 +123,7 @@ export class ShardProducer {
     const stage = this.#stageFor(blob.length);
     const start = this.#sealed % WORD_BYTES;
     stage.set(blob, start);
+    if (!isKnownKeyless(blob, stage, start)) this.#isKeyless = false;
     patchBatch(stage, start, this.#sealedRecords, this.#claims.epoch);
     this.#copy(stage, start, blob.length);
     this.#sealedRecords += offsets;
@@ -140,7 +144,7 @@ export class ShardProducer {
     if (slab < 0 || records === 0 || this.#isRefused) return;
     const claims = this.#claims;
     const memory = this.#memory;
-    memory.describe(slab, this.#sealed, records);
+    memory.describe(slab, this.#sealed, records, this.#isKeyless);
     for (;;) {
       if (claims.offsetOf(claims.load()) > Number.MAX_SAFE_INTEGER - RESERVED_OFFSETS) throw this.#noOffsets();
       const head = claims.head;
@@ -156,6 +160,7 @@ export class ShardProducer {
     this.#slab = -1;
     this.#sealedRecords = 0;
     this.#sealed = 0;
+    this.#isKeyless = true;
     this.published++;
     this.#ring();
   }
@@ -222,8 +227,6 @@ export class ShardProducer {
 
   #openSlab(): boolean {
     this.#slab = this.#memory.take();
-    this.#sealed = 0;
-    this.#sealedRecords = 0;
     return this.#slab >= 0;
   }
 
@@ -250,6 +253,7 @@ export class ShardProducer {
     writer.seal(this.#sealedRecords, this.#claims.epoch);
     this.#copy(writer.bytes, writer.start, writer.size);
     this.#sealedRecords += writer.count;
+    if (writer.hasKeys) this.#isKeyless = false;
     writer.count = 0;
   }
 

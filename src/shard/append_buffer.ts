@@ -5,6 +5,7 @@
  */
 import { BatchWriter } from "../batch/batch_writer.ts";
 import type { Compressor } from "../batch/compressor.ts";
+import { isKnownKeyless } from "../batch/finished_blobs.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
 import type { KeyObserver } from "../batch/key_observer.ts";
 import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
@@ -155,8 +156,8 @@ export class AppendBuffer {
     const offsets = validateCopy(bytes, chunk.sealed, blob);
     patchBatch(bytes, chunk.sealed, base, this.#epoch);
     patchBatch(blob, 0, base, this.#epoch);
+    if (!isKnownKeyless(blob, bytes, chunk.sealed)) chunk.isKeyless = false;
     chunk.sealed += blob.length;
-    chunk.isKeyless = false;
     this.#account(blob.length);
     this.batches++;
     this.nextOffset = base + offsets;
@@ -237,10 +238,8 @@ export class AppendBuffer {
   }
 
   #appendShared(record: PreparedRecord, only = -1): number {
-    const shared = this.#shared!;
-    const offset = shared.own.append(record, only);
-    if (offset === -1) return -1;
-    this.nextOffset = offset + 1;
+    const offset = this.#shared!.own.append(record, only);
+    if (offset !== -1) this.nextOffset = offset + 1;
     return offset;
   }
 

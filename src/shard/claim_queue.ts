@@ -178,6 +178,7 @@ export class ClaimQueue {
       region: { bytes: memory.slab(slab), address: -1 },
       from: 0,
       sealed: memory.bytesOf(slab),
+      isKeyless: memory.isKeyless(slab),
     };
     this.#foreign.set(chunk, { memory, slab });
     memory.slabsInUse++;

@@ -5,6 +5,7 @@
  */
 import { BatchWriter } from "../batch/batch_writer.ts";
 import type { Compressor } from "../batch/compressor.ts";
+import { isKnownKeyless } from "../batch/finished_blobs.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
 import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
@@ -112,8 +113,10 @@ export class OwnClaims {
     }
     const base = run.end;
     patchBatch(blob, 0, base, this.#claims.epoch);
-    run.chunk.region.bytes.set(blob, run.chunk.sealed);
-    run.chunk.sealed += blob.length;
+    const { chunk } = run;
+    chunk.region.bytes.set(blob, chunk.sealed);
+    if (!isKnownKeyless(blob, chunk.region.bytes, chunk.sealed)) chunk.isKeyless = false;
+    chunk.sealed += blob.length;
     run.end += offsets;
     this.batches++;
     this.#account(blob.length);
@@ -156,7 +159,12 @@ export class OwnClaims {
     }
     this.#expected = claims.after(before, offsets);
     const base = claims.offsetOf(before);
-    this.#run = { slot: claims.slotOf(before, head), base, end: base, chunk: { region, from: 0, sealed: 0 } };
+    this.#run = {
+      slot: claims.slotOf(before, head),
+      base,
+      end: base,
+      chunk: { region, from: 0, sealed: 0, isKeyless: true },
+    };
     return this.#run;
   }
 
@@ -178,6 +186,7 @@ export class OwnClaims {
     writer.seal(this.#batchBase, this.#claims.epoch);
     if (writer.position !== end) this.#account(writer.position - end);
     run.chunk.sealed = writer.position;
+    if (writer.hasKeys) run.chunk.isKeyless = false;
     writer.count = 0;
     this.batches++;
   }

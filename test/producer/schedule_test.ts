@@ -141,7 +141,7 @@ class Schedule {
       writer.seal(first, EPOCH);
       end = writer.position;
     }
-    memory.describe(slab, end, values.length);
+    memory.describe(slab, end, values.length, false);
     const held: Held = { slab, values, slot: 0, base: 0 };
     this.take(held);
     this.held.set(id, held);

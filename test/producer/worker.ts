@@ -54,7 +54,7 @@ function publishGarbage(offsets: number): void {
   const slab = memory.take();
   const bytes = memory.slab(slab);
   for (let i = 0; i < 1000; i++) bytes[i] = (i * 37) & 0xff;
-  memory.describe(slab, 1000, offsets);
+  memory.describe(slab, 1000, offsets, false);
   const head = claims.head;
   const isPublished = claims.publish(claims.slotOf(claims.claim(offsets), head), content.id, slab);
   new Bell(content.bell).ring();

@@ -60,7 +60,7 @@ class Bench {
   publish(slot: number, bytes: Uint8Array, offsets: number): number {
     const slab = this.memory.take();
     this.memory.slab(slab).set(bytes);
-    this.memory.describe(slab, bytes.length, offsets);
+    this.memory.describe(slab, bytes.length, offsets, false);
     assert.ok(this.claims.publish(slot, 0, slab));
     return slab;
   }

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { openLog, type OpenOptions } from "../../mod.ts";
+import { runtimeCodecs } from "../../adapters/codecs.ts";
+import { type Codecs, openLog, type OpenOptions } from "../../mod.ts";
+import { connectProducer } from "../../producer.ts";
 import { BatchBuilder } from "../../src/batch/batch_builder.ts";
 import { AppendedKeys, HASHED_WORDS } from "../../src/users/appended_keys.ts";
 import { KeyHasher } from "../../src/users/key_hash.ts";
-import { namesIn, take, useDirectory } from "../helpers.ts";
+import { collect, namesIn, take, useDirectory } from "../helpers.ts";
 
 const LOG_ID = new Uint8Array(16).fill(3);
 const TEXT = new TextEncoder();
@@ -114,6 +116,38 @@ describe("appended keys", () => {
         await again.close();
         assert.deepEqual(tables(directory), [name]);
         assert.ok(readFileSync(join(directory, "log-0", name)).equals(appended));
+      }));
+  }
+
+  for (const isShared of [false, true]) {
+    it(`need no unpacking where a builder of this program has seen none${isShared ? ", beside producers" : ""}`, () =>
+      useDirectory(async (directory) => {
+        let unpacked = 0;
+        const codecs: Codecs = {
+          ...runtimeCodecs,
+          decompress(...packed) {
+            unpacked++;
+            return runtimeCodecs.decompress(...packed);
+          },
+        };
+        const log = await openLog(directory, { topic: "log", codecs, indexLagBytes: 4096 });
+        const producer = isShared ? connectProducer(log.producer()) : undefined;
+        const append = async (...keys: (string | undefined)[]): Promise<void> => {
+          const builder = new BatchBuilder({ compression: "gzip" });
+          for (const key of keys) builder.add({ key, value: "x".repeat(300) });
+          const appender = producer ?? log.shards[0];
+          assert.equal(typeof appender.tryAppendBatch(builder.finish()), "number");
+          await appender.flush("os");
+        };
+        for (let i = 0; i < 60; i++) await append(undefined, undefined);
+        assert.equal(await log.user("alice").count(), 0);
+        assert.equal(unpacked, 0);
+        await append(undefined, "alice", undefined);
+        await append(undefined);
+        assert.deepEqual((await collect(log.user("alice").read())).map(({ offset }) => offset), [121]);
+        assert.ok(unpacked > 0);
+        await producer?.close();
+        await log.close();
       }));
   }
 });
