@@ -80,8 +80,9 @@ export interface OpenOptions extends SignalOptions {
   segmentBytes?: number;
   /**
    * Large writes past the page cache. They run at the disk's own speed at a fraction of the processor time, while the page cache takes
-   * a burst at the speed of memory and is throttled later. `"auto"` measures both as it goes, and uses direct writes only where
-   * records are synced before they are acknowledged. Where the file system refuses, everything goes through the page cache.
+   * a burst at the speed of memory and is throttled later. `"auto"` uses direct writes where records are synced before they are
+   * acknowledged; elsewhere it begins with the page cache, measures both as it goes, and remembers for the next load, and for other logs
+   * of the process on this disk, which is faster. Where the file system refuses, everything goes through the page cache.
    *
    * @default {"auto"}
    */
@@ -103,8 +104,8 @@ export interface OpenOptions extends SignalOptions {
    */
   userTableBytes?: number;
   /**
-   * So much of a shard's log may be in no file of the user index, in bytes, from 4,096 to 4,294,967,296. After the process was killed
-   * the first reader of a user scans at most so much (about 0.2 s for the default).
+   * So much of a shard's log may be in no file of the user index, in bytes, from 4,096 to 4,294,967,296; four times as much where no
+   * record in it has a key. After the process was killed the first reader of a user scans at most so much (about 0.2 s for the default).
    *
    * @default {67_108_864}
    */

@@ -12,6 +12,7 @@ import { SpaceGuard } from "../retention/space_guard.ts";
 import type { Budget } from "../shard/budget.ts";
 import type { Flushable } from "../shard/shard_context.ts";
 import { ShardWriter } from "../shard/shard_writer.ts";
+import { knownDisk } from "../shard/known_disk.ts";
 import { WriteModeChoice } from "../shard/write_mode.ts";
 import { type Tell, tellTo } from "../telemetry/logger.ts";
 import type { Vfs } from "../vfs.ts";
@@ -92,7 +93,8 @@ async function openForWriting(
     await refuseForeign(vfs, directory);
     await vfs.makeDirectory(directory);
   }
-  const { network } = await vfs.instance(directory);
+  const instance = await vfs.instance(directory);
+  const { network } = instance;
   if (network !== undefined && !options.allowNetworkFileSystem) throw networkError(directory, network);
   const lock = await takeLock(vfs, directory);
   const opened: OpenedShard[] = [];
@@ -123,6 +125,7 @@ async function openForWriting(
       engine.clock,
       limits.directIo,
       durability === "disk",
+      knownDisk(vfs, instance),
       (mode, isRefused) => tellWriteMode(tell, mode, isRefused),
     );
     opened.push(

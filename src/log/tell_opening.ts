@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WriteMode } from "../shard/write_mode.ts";
+import type { WriteMode } from "../shard/known_disk.ts";
 import type { Tell } from "../telemetry/logger.ts";
 import type { RecoveryReport } from "./opened_shard.ts";
 

@@ -28,6 +28,8 @@ export const KEYS_PART: number = 1 - POOL_PART;
 const TABLES_IN_MEMORY = 3;
 /** A catch-up of so few offsets is finished when the log is closed, a longer one by the next opening. */
 const MAX_LAST_OFFSETS: number = 2 ** 20;
+/** Log in which no record has a key may wait for its table so many times as long: the table says nothing but that. */
+const KEYLESS_LAG = 4;
 const NO_KEYS: HashedKeys = { words: new Int32Array(0), length: 0 };
 
 /** Numbers that bound the index of one shard. */
@@ -187,7 +189,8 @@ export class UserIndexer {
         this.#give(new Error(`the batch at offset ${header.baseOffset} has too many offsets`));
       }
       const { count, logBytes } = this.#pending;
-      if (count >= this.#tablePostings || logBytes >= this.#limits.indexLagBytes) this.#freeze();
+      const maxBytes = this.#limits.indexLagBytes * (count === 0 ? KEYLESS_LAG : 1);
+      if (count >= this.#tablePostings || logBytes >= maxBytes) this.#freeze();
       return taken;
     }
   }

@@ -1,8 +1,10 @@
 /** The choice between the page cache and direct writes, from what both are seen to do. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { runtimeVfs } from "../../adapters/runtime.ts";
 import type { DirectIo } from "../../src/options.ts";
-import { type WriteMode, WriteModeChoice } from "../../src/shard/write_mode.ts";
+import { KnownDisk, knownDisk, type WriteMode } from "../../src/shard/known_disk.ts";
+import { WriteModeChoice } from "../../src/shard/write_mode.ts";
 import { ManualClock } from "./manual_clock.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -15,8 +17,8 @@ class Disk {
   readonly speed: Record<WriteMode, number> = { cached: 4, direct: 2 };
   readonly modes: WriteMode[] = [];
 
-  constructor(directIo: DirectIo = "auto", isSynced = false) {
-    this.choice = new WriteModeChoice(this.clock, directIo, isSynced);
+  constructor(directIo: DirectIo = "auto", isSynced = false, known?: KnownDisk) {
+    this.choice = new WriteModeChoice(this.clock, directIo, isSynced, known);
   }
 
   /** Writes so many MiB, body by body, and answers how many of them went past the page cache. */
@@ -84,15 +86,66 @@ describe("the choice of a write's mode", () => {
     assert.equal(disk.choice.choose(BODY), "cached");
   });
 
-  it("begins again in the page cache after a pause", () => {
-    const disk = new Disk();
+  it("begins with direct writes after a pause, and in other logs, where they were faster", () => {
+    const known = new KnownDisk();
+    const disk = new Disk("auto", false, known);
     disk.speed.direct = 8;
     disk.write(1536);
+    disk.clock.ms += 1000;
+    assert.equal(disk.write(64), 64);
+    assert.equal(new Disk("auto", false, known).choice.choose(BODY), "direct");
+    assert.equal(new Disk(false, false, known).choice.choose(BODY), "cached", "the option counts");
+    assert.equal(new Disk().choice.choose(BODY), "cached", "another disk");
+  });
+
+  it("begins again in the page cache after a pause, where it only had slowed down", () => {
+    const disk = new Disk();
+    disk.write(256);
+    disk.speed.cached = 1;
+    assert.ok(disk.write(5 * 1024) >= 5 * 1024 - 256);
     disk.clock.ms += 999;
     disk.write(BODY / MEBIBYTE);
     assert.equal(disk.choice.choose(BODY), "direct");
     disk.clock.ms += 1000;
-    assert.equal(disk.write(1024), 0);
+    disk.speed.cached = 4;
+    assert.equal(disk.write(256), 0);
+  });
+
+  it("notices in short bursts that direct writes have become slow, and tries them again later", () => {
+    const known = new KnownDisk();
+    const disk = new Disk("auto", false, known);
+    disk.speed.direct = 8;
+    disk.write(1536);
+    disk.speed.direct = 0.5;
+    let direct = 0;
+    for (let burst = 0; burst < 32; burst++) {
+      disk.clock.ms += 2000;
+      direct += disk.write(32);
+    }
+    assert.ok(direct <= 256, `${direct} MiB at the slow disk's speed`);
+    assert.equal(known.first, "cached");
+    disk.speed.direct = 8;
+    disk.write(1024);
+    assert.equal(known.first, "direct");
+  });
+
+  it("counts towards a trial what earlier loads and other logs have written", () => {
+    const known = new KnownDisk();
+    for (let load = 0; load < 4; load++) assert.equal(new Disk("auto", false, known).write(256), 0, `load ${load}`);
+    const disk = new Disk("auto", false, known);
+    disk.speed.direct = 8;
+    assert.ok(disk.write(512) >= 256);
+    assert.equal(known.first, "direct");
+  });
+
+  it("is known by its mount, for each file system interface", () => {
+    const vfs = runtimeVfs();
+    const instance = { bootId: "b", mountId: "m" };
+    assert.equal(knownDisk(vfs, instance), knownDisk(vfs, instance));
+    assert.notEqual(knownDisk(vfs, instance), knownDisk(vfs, { bootId: "b", mountId: "n" }));
+    assert.notEqual(knownDisk(vfs, instance), knownDisk({ ...vfs }, instance));
+    const unknown = { bootId: "", mountId: "" };
+    assert.notEqual(knownDisk(vfs, unknown), knownDisk(vfs, unknown));
   });
 
   it("does not change for a difference that may be chance", () => {

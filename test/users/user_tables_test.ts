@@ -97,6 +97,30 @@ describe("tables of users", () => {
       await reader.close();
     }));
 
+  it("come after four times as much log where no record in it has a key, and all the same at once with the first key", () =>
+    useDirectory(async (directory) => {
+      const log = await openLog(directory, { ...OPTIONS, segmentBytes: 1 << 24 });
+      const shard = log.shards[0];
+      /** About 100 KB each. */
+      const write = async (times: number): Promise<void> => {
+        for (let i = 0; i < times; i++) {
+          for (let k = 0; k < 1000; k++) take(shard, { value: "x".repeat(94) });
+          await log.flush();
+        }
+      };
+      await write(11);
+      assert.deepEqual(tablesOf(directory), []);
+      await write(3);
+      await until(() => tablesOf(directory).length === 1, "a table after 1.2 MB");
+      await write(5);
+      assert.equal(tablesOf(directory).length, 1);
+      const offset = take(shard, { key: "somebody", value: VALUE });
+      await log.flush();
+      await until(() => tablesOf(directory).length === 2, "a table that has a key and 500 KB without one");
+      assert.deepEqual((await collect(log.user("somebody").read())).map((record) => record.offset), [offset]);
+      await log.close();
+    }));
+
   it("that are damaged are told by verify, passed over by readers, and made again by the next writer", () =>
     useDirectory(async (directory) => {
       const log = await openLog(directory, OPTIONS);
