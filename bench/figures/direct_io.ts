@@ -6,7 +6,7 @@
  */
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DirectIo, openLog, type Rung } from "../../mod.ts";
+import { type DirectIo, type Log, openLog, type Rung } from "../../mod.ts";
 import { makeValue, type Readings, type Setting, type Value, type ValueFigure } from "../figure.ts";
 import { appendSide } from "../log_side.ts";
 
@@ -16,6 +16,7 @@ const FLUSH_EVERY_MS = 10;
 const FEW = 10;
 /** Of each rung and mode, at most. */
 const MOST_FLUSHES = 100;
+const WARM_UP_FLUSHES = 10;
 
 const BURST = "tryAppend, speed of the default, of that of the better mode";
 const LONG = "tryAppend until all is synced, speed of the default, of that of the better mode";
@@ -30,7 +31,7 @@ const speed = (name: string): Value => ({ name, unit: "M/s" });
 export const directIo: ValueFigure = {
   name: "direct_io",
   title: "the default of directIo beside true and false, one shard, 100-byte values",
-  how: `The three in turn. A burst until os, then ${FEW} records every ${FLUSH_EVERY_MS} ms and a flush, at the median`,
+  how: `The three in turn. A burst until os, then ${FEW} records every ${FLUSH_EVERY_MS} ms and a flush, its median`,
   messages: 5_000_000,
   values: [ratio(BURST), ratio(SMALL_OS), ratio(SMALL_DISK)],
   measure: (setting) => Promise.resolve(measurement(setting, shortRun)),
@@ -46,9 +47,6 @@ export const directIoSustained: ValueFigure = {
   measure: (setting) => Promise.resolve(measurement(setting, longRun)),
 };
 
-/** What a mode came to, by what was measured. */
-type Numbers = Readonly<Record<string, number>>;
-
 function measurement(setting: Setting, run: (setting: Setting, turn: readonly DirectIo[]) => Promise<Readings>) {
   let turns = 0;
   return {
@@ -60,62 +58,74 @@ function measurement(setting: Setting, run: (setting: Setting, turn: readonly Di
   };
 }
 
-async function each(
-  turn: readonly DirectIo[],
-  of: (mode: DirectIo) => Promise<Numbers>,
-): Promise<Map<DirectIo, Numbers>> {
-  const found = new Map<DirectIo, Numbers>();
-  for (const mode of turn) found.set(mode, await of(mode));
-  return found;
-}
-
 /** What the better of the two modes takes, of what the default takes. */
-function beside(found: ReadonlyMap<DirectIo, Numbers>, what: string): number {
-  const of = (mode: DirectIo): number => found.get(mode)![what];
-  return Math.min(of(true), of(false)) / of("auto");
+function beside(took: ReadonlyMap<DirectIo, number>): number {
+  return Math.min(took.get(true)!, took.get(false)!) / took.get("auto")!;
 }
 
 async function shortRun({ directory, messages }: Setting, turn: readonly DirectIo[]): Promise<Readings> {
   const path = `${directory}/log`;
-  const found = await each(turn, async (directIo) => ({
-    [BURST]: await appendSide({ path, messages, rung: "os", options: { directIo } }).run(),
-    [SMALL_OS]: await smallFlushes(path, messages, directIo, "os"),
-    [SMALL_DISK]: await smallFlushes(path, messages, directIo, "disk"),
-  }));
-  return Object.fromEntries([BURST, SMALL_OS, SMALL_DISK].map((what) => [what, beside(found, what)]));
+  const burst = new Map<DirectIo, number>();
+  for (const directIo of turn) {
+    burst.set(directIo, await appendSide({ path, messages, rung: "os", options: { directIo } }).run());
+  }
+  return {
+    [BURST]: beside(burst),
+    [SMALL_OS]: beside(await smallFlushes(path, messages, turn, "os")),
+    [SMALL_DISK]: beside(await smallFlushes(path, messages, turn, "disk")),
+  };
 }
 
-/** Milliseconds that a flush takes at the median: of so few, an average is that of the machine's pauses. */
-async function smallFlushes(path: string, messages: number, directIo: DirectIo, rung: Rung): Promise<number> {
-  const log = await openLog(path, { directIo, flushIntervalMs: Infinity });
-  const shard = log.shard(0);
+/**
+ * Milliseconds that a flush takes in each mode, at the median. Three logs take turns within each tick: a flush takes 20 to 100 µs, which
+ * depends more on what the machine does at the moment than on anything else.
+ */
+async function smallFlushes(
+  path: string,
+  messages: number,
+  modes: readonly DirectIo[],
+  rung: Rung,
+): Promise<Map<DirectIo, number>> {
+  const logs: { readonly mode: DirectIo; readonly log: Log; readonly took: number[] }[] = [];
+  for (const mode of modes) {
+    const log = await openLog(`${path}-${mode}`, { directIo: mode, flushIntervalMs: Infinity });
+    logs.push({ mode, log, took: [] });
+  }
   const record = { value: makeValue() };
   const count = Math.min(MOST_FLUSHES, Math.ceil(messages / 1000));
-  const waited: number[] = [];
-  // The first one creates the files.
-  for (let n = -1; n < count; n++) {
-    for (let i = 0; i < FEW; i++) shard.tryAppend(record);
-    const began = performance.now();
-    await shard.flush(rung);
-    const took = performance.now() - began;
-    if (n >= 0) waited.push(took);
-    await sleep(Math.max(0, FLUSH_EVERY_MS - took));
+  // The first ones create the files, and compile what they run.
+  for (let n = -WARM_UP_FLUSHES; n < count; n++) {
+    const tick = performance.now();
+    logs.push(logs.shift()!);
+    for (const { log, took } of logs) {
+      const shard = log.shard(0);
+      for (let i = 0; i < FEW; i++) shard.tryAppend(record);
+      const began = performance.now();
+      await shard.flush(rung);
+      if (n >= 0) took.push(performance.now() - began);
+    }
+    await sleep(Math.max(0, FLUSH_EVERY_MS - (performance.now() - tick)));
   }
-  await log.close();
-  rmSync(path, { recursive: true });
-  return waited.sort((a, b) => a - b)[count >> 1];
+  const found = new Map<DirectIo, number>();
+  for (const { mode, log, took } of logs) {
+    await log.close();
+    rmSync(`${path}-${mode}`, { recursive: true });
+    found.set(mode, took.sort((a, b) => a - b)[took.length >> 1]);
+  }
+  return found;
 }
 
 async function longRun({ directory, messages }: Setting, turn: readonly DirectIo[]): Promise<Readings> {
   const path = `${directory}/log`;
-  const found = await each(turn, async (directIo) => {
+  const found = new Map<DirectIo, number>();
+  for (const directIo of turn) {
     const seconds = await appendSide({ path, messages, rung: "disk", options: { directIo } }).run();
     if (messages >= 1_000_000) console.error(`    directIo ${directIo}: ${(messages / seconds / 1e6).toFixed(1)} M/s`);
-    return { [LONG]: seconds };
-  });
-  const perSecond = (mode: DirectIo): number => messages / found.get(mode)![LONG] / 1e6;
+    found.set(directIo, seconds);
+  }
+  const perSecond = (mode: DirectIo): number => messages / found.get(mode)! / 1e6;
   return {
-    [LONG]: beside(found, LONG),
+    [LONG]: beside(found),
     [DEFAULT_SPEED]: perSecond("auto"),
     [DIRECT_SPEED]: perSecond(true),
     [CACHED_SPEED]: perSecond(false),
