@@ -5,7 +5,6 @@
  */
 import { createRequire } from "node:module";
 import process from "node:process";
-import * as zlib from "node:zlib";
 import type { Codecs, Compression } from "../src/batch/codecs.ts";
 import { type Lz4Package, packLz4, unpackLz4 } from "./lz4.ts";
 import { packSnappy, type SnappyPackage, unpackSnappy } from "./snappy.ts";
@@ -48,22 +47,29 @@ function codecsOf(lz4: () => Lz4Package | undefined, snappy: () => SnappyPackage
   return {
     decompress(codec: Compression, data: Uint8Array, maxBytes: number): Uint8Array | undefined {
       const options = { maxOutputLength: maxBytes };
-      if (codec === "gzip") return zlib.gunzipSync(data, options);
-      if (codec === "zstd") return hasZstd ? zlib.zstdDecompressSync(data, options) : undefined;
+      if (codec === "gzip") return zlib().gunzipSync(data, options);
+      if (codec === "zstd") return zlib().zstdDecompressSync?.(data, options);
       if (codec === "lz4") return call(lz4(), (found) => unpackLz4(found, data, maxBytes));
       return call(snappy(), (found) => unpackSnappy(found, data, maxBytes));
     },
     compress(codec: Compression, data: Uint8Array): Uint8Array | undefined {
-      if (codec === "gzip") return zlib.gzipSync(data);
-      if (codec === "zstd") return hasZstd ? zlib.zstdCompressSync(data) : undefined;
+      if (codec === "gzip") return zlib().gzipSync(data);
+      if (codec === "zstd") return zlib().zstdCompressSync?.(data);
       if (codec === "lz4") return call(lz4(), (found) => packLz4(found, data));
       return call(snappy(), (found) => packSnappy(found, data));
     },
   };
 }
 
-/** Node has it from 22.15 on. */
-const hasZstd: boolean = typeof zlib.zstdCompressSync === "function";
+/** Node has zstd from 22.15 on. */
+type Zlib =
+  & Pick<typeof import("node:zlib"), "gzipSync" | "gunzipSync">
+  & Partial<Pick<typeof import("node:zlib"), "zstdCompressSync" | "zstdDecompressSync">>;
+
+/** Not imported: most logs are not compressed, and on Bun the module alone takes 4 MiB. */
+function zlib(): Zlib {
+  return process.getBuiltinModule("node:zlib");
+}
 
 function call<P>(found: P | undefined, use: (found: P) => Uint8Array): Uint8Array | undefined {
   return found === undefined ? undefined : use(found);
