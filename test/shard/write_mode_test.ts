@@ -141,7 +141,7 @@ describe("the choice of a write's mode", () => {
   it("is known by its mount, for each file system interface", () => {
     const vfs = runtimeVfs();
     const instance = { bootId: "b", mountId: "m" };
-    assert.equal(knownDisk(vfs, instance), knownDisk(vfs, instance));
+    assert.equal(knownDisk(vfs, instance), knownDisk(runtimeVfs(), instance));
     assert.notEqual(knownDisk(vfs, instance), knownDisk(vfs, { bootId: "b", mountId: "n" }));
     assert.notEqual(knownDisk(vfs, instance), knownDisk({ ...vfs }, instance));
     const unknown = { bootId: "", mountId: "" };
