@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DirectIo, type Log, openLog, type Rung } from "../../mod.ts";
 import { makeValue, type Readings, type Setting, type Value, type ValueFigure } from "../figure.ts";
 import { appendSide } from "../log_side.ts";
+import { quantile } from "../pairs.ts";
 
 const MODES: readonly DirectIo[] = ["auto", true, false];
 const FLUSH_EVERY_MS = 10;
@@ -63,12 +64,26 @@ function beside(took: ReadonlyMap<DirectIo, number>): number {
   return Math.min(took.get(true)!, took.get(false)!) / took.get("auto")!;
 }
 
+/** Seconds that all messages take in each mode. */
+async function appendInTurn(
+  path: string,
+  messages: number,
+  turn: readonly DirectIo[],
+  rung: Rung,
+  onMode?: (mode: DirectIo, seconds: number) => void,
+): Promise<Map<DirectIo, number>> {
+  const found = new Map<DirectIo, number>();
+  for (const directIo of turn) {
+    const seconds = await appendSide({ path, messages, rung, options: { directIo } }).run();
+    found.set(directIo, seconds);
+    onMode?.(directIo, seconds);
+  }
+  return found;
+}
+
 async function shortRun({ directory, messages }: Setting, turn: readonly DirectIo[]): Promise<Readings> {
   const path = `${directory}/log`;
-  const burst = new Map<DirectIo, number>();
-  for (const directIo of turn) {
-    burst.set(directIo, await appendSide({ path, messages, rung: "os", options: { directIo } }).run());
-  }
+  const burst = await appendInTurn(path, messages, turn, "os");
   return {
     [BURST]: beside(burst),
     [SMALL_OS]: beside(await smallFlushes(path, messages, turn, "os")),
@@ -110,19 +125,15 @@ async function smallFlushes(
   for (const { mode, log, took } of logs) {
     await log.close();
     rmSync(`${path}-${mode}`, { recursive: true });
-    found.set(mode, took.sort((a, b) => a - b)[took.length >> 1]);
+    found.set(mode, quantile(took, 0.5));
   }
   return found;
 }
 
 async function longRun({ directory, messages }: Setting, turn: readonly DirectIo[]): Promise<Readings> {
-  const path = `${directory}/log`;
-  const found = new Map<DirectIo, number>();
-  for (const directIo of turn) {
-    const seconds = await appendSide({ path, messages, rung: "disk", options: { directIo } }).run();
-    if (messages >= 1_000_000) console.error(`    directIo ${directIo}: ${(messages / seconds / 1e6).toFixed(1)} M/s`);
-    found.set(directIo, seconds);
-  }
+  const found = await appendInTurn(`${directory}/log`, messages, turn, "disk", (mode, seconds) => {
+    if (messages >= 1_000_000) console.error(`    directIo ${mode}: ${(messages / seconds / 1e6).toFixed(1)} M/s`);
+  });
   const perSecond = (mode: DirectIo): number => messages / found.get(mode)! / 1e6;
   return {
     [LONG]: beside(found),
