@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { instanceIds } from "../anchor/anchor.ts";
+import { type InstanceIds, instanceIds } from "../anchor/anchor.ts";
 import { asLogError, LogError } from "../errors.ts";
 import { type Engine, type OpenOptions, resolveLimits, resolveShards } from "../options.ts";
 import { type Compressor, compressorFor } from "../batch/compressor.ts";
@@ -15,7 +15,6 @@ import { ShardWriter } from "../shard/shard_writer.ts";
 import { knownDisk } from "../shard/known_disk.ts";
 import { WriteModeChoice } from "../shard/write_mode.ts";
 import { type Tell, tellTo } from "../telemetry/logger.ts";
-import type { Vfs } from "../vfs.ts";
 import { clampConsumers } from "./consumer_context.ts";
 import { FlushTimer } from "./flush_timer.ts";
 import { takeLock } from "./lock.ts";
@@ -61,7 +60,8 @@ async function openForReading(engine: Engine, directory: string, options: OpenOp
   const manifest = found.manifest ?? await inferManifest(vfs, directory, found.present > 0);
   if (manifest === undefined) throw await noManifest(vfs, directory, found.present);
   checkAgreement(manifest, options, directory);
-  const opened = await openAll(vfs, directory, manifest, options, (place) => openShardForReading(engine, place));
+  const instance = instanceIds(await vfs.instance(directory));
+  const opened = await openAll(directory, instance, manifest, options, (place) => openShardForReading(engine, place));
   return new EmbeddedLog({
     engine,
     directory,
@@ -130,8 +130,8 @@ async function openForWriting(
     );
     opened.push(
       ...await openAll(
-        vfs,
         directory,
+        instanceIds(instance),
         manifest,
         options,
         (place) => openShardForWriting(engine, place, consent, writeMode, context, tell, manifest.shards),
@@ -175,7 +175,8 @@ async function openWithoutManifest(
       { file: `${directory}/${MANIFEST_NAMES[0]}` },
     );
     const open = (place: Place): Promise<OpenedShard> => openShardForReading(engine, place, problem);
-    const opened = await openAll(vfs, directory, manifest, options, open);
+    const instance = instanceIds(await vfs.instance(directory));
+    const opened = await openAll(directory, instance, manifest, options, open);
     return new EmbeddedLog({ engine, directory, manifest, opened, timer: undefined, lock, durability: "os" });
   } catch (error) {
     await lock.release();
@@ -186,13 +187,12 @@ async function openWithoutManifest(
 type Place = Parameters<typeof openShardForReading>[1];
 
 async function openAll(
-  vfs: Vfs,
   directory: string,
+  instance: InstanceIds,
   manifest: Manifest,
   options: OpenOptions,
   open: (place: Place) => Promise<OpenedShard>,
 ): Promise<OpenedShard[]> {
-  const instance = instanceIds(await vfs.instance(directory));
   const opened: OpenedShard[] = [];
   for (let first = 0; first < manifest.shards; first += OPEN_AT_ONCE) {
     options.signal?.throwIfAborted();

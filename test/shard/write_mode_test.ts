@@ -15,7 +15,6 @@ class Disk {
   readonly clock: ManualClock = new ManualClock();
   readonly choice: WriteModeChoice;
   readonly speed: Record<WriteMode, number> = { cached: 4, direct: 2 };
-  readonly modes: WriteMode[] = [];
 
   constructor(directIo: DirectIo = "auto", isSynced = false, known?: KnownDisk) {
     this.choice = new WriteModeChoice(this.clock, directIo, isSynced, known);
