@@ -16,6 +16,25 @@ export interface AppendSideOptions {
   readonly options?: OpenOptions;
 }
 
+/**
+ * Appends from the first to the last message, however often the log refuses.
+ *
+ * @param fill Appends from a message on and answers how many there are now: fewer than all where one was refused. A function of its own
+ * that is not `async`: the runtimes compile such a loop better, Bun by a third.
+ * @param writable Waits until the refused one is worth another try.
+ */
+export async function appendAll(
+  messages: number,
+  fill: (from: number) => number,
+  writable: (refused: number) => Promise<void>,
+): Promise<void> {
+  let appended = fill(0);
+  while (appended < messages) {
+    await writable(appended);
+    appended = fill(appended);
+  }
+}
+
 /** `tryAppend` of one value to one shard; each run makes a log and removes it. */
 export function appendSide({ path, messages, rung, options }: AppendSideOptions): Side {
   const record = { value: makeValue() };
@@ -23,10 +42,13 @@ export function appendSide({ path, messages, rung, options }: AppendSideOptions)
     async run() {
       const log = await openLog(path, options);
       const shard = log.shard(0);
+      const fill = (from: number): number => {
+        let i = from;
+        while (i < messages && shard.tryAppend(record) !== BACKPRESSURE) i++;
+        return i;
+      };
       const seconds = await timed(async () => {
-        for (let i = 0; i < messages; i++) {
-          while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
-        }
+        await appendAll(messages, fill, () => shard.writable());
         await shard.flush(rung);
       });
       await log.close();

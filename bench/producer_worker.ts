@@ -7,6 +7,7 @@ import { parentPort } from "node:worker_threads";
 import { BatchBuilder } from "../mod.ts";
 import { BACKPRESSURE, connectProducer, type Producer, type ProducerHandle } from "../producer.ts";
 import { makeRecords } from "./figure.ts";
+import { appendAll } from "./log_side.ts";
 
 /** What the worker is told. `isPacked`: it makes batches itself, and compresses them. */
 export type Order = { readonly handle: ProducerHandle } | { readonly messages: number; readonly isPacked: boolean };
@@ -15,9 +16,13 @@ const records = makeRecords();
 let producer: Producer | undefined;
 
 async function append(messages: number): Promise<void> {
-  for (let i = 0; i < messages; i++) {
-    while (producer!.tryAppend(records[i % records.length]) === BACKPRESSURE) await producer!.writable();
-  }
+  const to = producer!;
+  const fill = (from: number): number => {
+    let i = from;
+    while (i < messages && to.tryAppend(records[i % records.length]) !== BACKPRESSURE) i++;
+    return i;
+  };
+  await appendAll(messages, fill, () => to.writable());
 }
 
 async function appendPacked(messages: number): Promise<void> {

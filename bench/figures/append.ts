@@ -18,6 +18,19 @@ export const append: PairFigure = {
   prepare: (setting) => Promise.resolve(sides(setting)),
 };
 
+const PER_WRITE = Math.floor(WRITE_BYTES / (VALUE_BYTES + FRAMING_BYTES));
+
+/** Frames and copies the messages from one to another, and answers where they end in the buffer. */
+function fill(buffer: Uint8Array, value: Uint8Array, from: number, to: number): number {
+  let at = 0;
+  for (let i = from; i < to; i++) {
+    for (let k = 0; k < FRAMING_BYTES; k++) buffer[at + k] = i;
+    buffer.set(value, at + FRAMING_BYTES);
+    at += VALUE_BYTES + FRAMING_BYTES;
+  }
+  return at;
+}
+
 function sides({ directory, messages }: Setting): Sides {
   const value = makeValue();
   const vfs = runtimeVfs();
@@ -28,18 +41,9 @@ function sides({ directory, messages }: Setting): Sides {
         const path = `${directory}/floor`;
         const seconds = await timed(async () => {
           const writer = await RawWriter.create(vfs, path);
-          let at = 0;
-          for (let i = 0; i < messages; i++) {
-            if (at + VALUE_BYTES + FRAMING_BYTES > WRITE_BYTES) {
-              await writer.submit(at);
-              at = 0;
-            }
-            const buffer = writer.buffer;
-            for (let k = 0; k < FRAMING_BYTES; k++) buffer[at + k] = i;
-            buffer.set(value, at + FRAMING_BYTES);
-            at += VALUE_BYTES + FRAMING_BYTES;
+          for (let i = 0; i < messages; i += PER_WRITE) {
+            await writer.submit(fill(writer.buffer, value, i, Math.min(i + PER_WRITE, messages)));
           }
-          await writer.submit(at);
           await writer.close();
         });
         rmSync(path);

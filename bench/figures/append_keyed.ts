@@ -6,7 +6,7 @@
 import { rmSync } from "node:fs";
 import { BACKPRESSURE, openLog } from "../../mod.ts";
 import { makeValue, type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
-import { appendSide } from "../log_side.ts";
+import { appendAll, appendSide } from "../log_side.ts";
 
 const USERS = 100_000;
 /** No factor of the number of users: all come, neighbours far apart. */
@@ -33,11 +33,15 @@ function sides({ directory, messages }: Setting): Sides {
         const log = await openLog(path, { userStride: 0 });
         const shard = log.shard(0);
         const record = { key: "", value };
-        const seconds = await timed(async () => {
-          for (let i = 0; i < messages; i++) {
+        const fill = (from: number): number => {
+          for (let i = from; i < messages; i++) {
             record.key = keys[i % USERS];
-            while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
+            if (shard.tryAppend(record) === BACKPRESSURE) return i;
           }
+          return messages;
+        };
+        const seconds = await timed(async () => {
+          await appendAll(messages, fill, () => shard.writable());
           await shard.flush("os");
         });
         await log.close();

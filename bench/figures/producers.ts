@@ -7,6 +7,7 @@ import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BACKPRESSURE, openLog } from "../../mod.ts";
 import { makeRecords, type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
+import { appendAll } from "../log_side.ts";
 import { threadSeconds } from "../processor_time.ts";
 import type { Order } from "../producer_worker.ts";
 
@@ -104,10 +105,14 @@ function sides({ directory, messages }: Setting, isPacked: boolean): Sides {
         const log = await openLog(path, isPacked ? { compression: "gzip" } : {});
         const shard = log.shard(0);
         const before = threadSeconds();
+        const total = share * WORKERS;
+        const fill = (from: number): number => {
+          let i = from;
+          while (i < total && shard.tryAppend(records[i % records.length]) !== BACKPRESSURE) i++;
+          return i;
+        };
         const seconds = await timed(async () => {
-          for (let i = 0; i < share * WORKERS; i++) {
-            while (shard.tryAppend(records[i % records.length]) === BACKPRESSURE) await shard.writable();
-          }
+          await appendAll(total, fill, () => shard.writable());
           await shard.flush("os");
         });
         alone = threadSeconds() - before;

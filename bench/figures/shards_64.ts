@@ -6,6 +6,7 @@
 import { rmSync } from "node:fs";
 import { BACKPRESSURE, openLog } from "../../mod.ts";
 import { makeValue, type PairFigure, type Setting, type Side, timed } from "../figure.ts";
+import { appendAll } from "../log_side.ts";
 
 export const shards64: PairFigure = {
   name: "shards_64",
@@ -29,11 +30,13 @@ function side({ directory, messages }: Setting, count: number): Side {
       // The first record of a shard creates its files, with syncs: a cost for each shard, not for each record.
       for (const shard of shards) shard.tryAppend(record);
       await log.flush("os");
+      const fill = (from: number): number => {
+        let i = from;
+        while (i < messages && shards[i % count].tryAppend(record) !== BACKPRESSURE) i++;
+        return i;
+      };
       const seconds = await timed(async () => {
-        for (let i = 0; i < messages; i++) {
-          const shard = shards[i % count];
-          while (shard.tryAppend(record) === BACKPRESSURE) await shard.writable();
-        }
+        await appendAll(messages, fill, (i) => shards[i % count].writable());
         await log.flush("os");
       });
       await log.close();
