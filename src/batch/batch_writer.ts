@@ -6,21 +6,12 @@
 import type { Compressor } from "./compressor.ts";
 import { HEADER_BYTES, sealHeader } from "./format.ts";
 import type { KeyObserver } from "./key_observer.ts";
+import { isUsual, plainKeyStart, putPlain, putUsual } from "./plain_record.ts";
 import type { PreparedRecord } from "./record_input.ts";
 import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.ts";
 
 /** Kafka counts offsets of one batch in 31 bits; this keeps every batch far below. */
 const MAX_RECORDS = 0x3fff_ffff;
-
-/** Largest number that a varint of two bytes holds. */
-const PLAIN = 8191;
-/** Length of a key in characters whose varint has one byte. */
-const SHORT_KEY = 63;
-/** The varint of -1: the length of a key that is null. */
-const NULL_LENGTH = 1;
-/** Attributes, time, two bytes of count, no key, two bytes of length, no headers. */
-const USUAL_BODY_BYTES = 8;
-const MAX_USUAL_BYTES: number = PLAIN - USUAL_BODY_BYTES;
 
 /**
  * One open batch. The caller begins it at a place, asks for the size of the next record, makes room, and puts it.
@@ -113,82 +104,23 @@ export class BatchWriter {
    * @returns Bytes that it took; 0 where it is not such a record, or does not fit: the batch is as it was then.
    */
   putPlain(key: string | null, value: Uint8Array, timestamp: number, end: number): number {
+    const start = this.position;
     const count = this.count;
-    const length = value.length;
     const delta = timestamp - this.baseTimestamp;
-    const isUsual = key === null && length >= 64 && length <= MAX_USUAL_BYTES && count >= 64 && count <= PLAIN;
-    if (isUsual && delta >= 0 && delta < 64) return this.#putUsual(value, timestamp, delta, end);
-    if (count === 0 || count > PLAIN || length > PLAIN || delta < 0 || delta > PLAIN) return 0;
-    const keyBytes = key === null ? 0 : key.length;
-    if (keyBytes > SHORT_KEY) return 0;
-    // Every number is below 8,192 here: a varint of one or two bytes.
-    const body = length + keyBytes + 6 + (delta < 64 ? 0 : 1) + (count < 64 ? 0 : 1) + (length < 64 ? 0 : 1);
-    if (body > PLAIN) return 0;
-    const start = this.position;
-    let at = start;
-    if (at + body + 2 > end) return 0;
-    const bytes = this.bytes;
-    if (body < 64) bytes[at++] = body << 1;
-    else {
-      bytes[at++] = (body << 1) | 0x80;
-      bytes[at++] = body >> 6;
-    }
-    bytes[at++] = 0;
-    if (delta < 64) bytes[at++] = delta << 1;
-    else {
-      bytes[at++] = (delta << 1) | 0x80;
-      bytes[at++] = delta >> 6;
-    }
-    if (count < 64) bytes[at++] = count << 1;
-    else {
-      bytes[at++] = (count << 1) | 0x80;
-      bytes[at++] = count >> 6;
-    }
-    if (key === null) bytes[at++] = NULL_LENGTH;
-    else {
+    const { bytes } = this;
+    let next: number;
+    if (key === null && isUsual(value.length, count, delta)) {
+      next = putUsual(bytes, this.#view, start, end, value, count, delta);
+    } else next = putPlain(bytes, start, end, key, value, count, delta);
+    if (next === 0) return 0;
+    if (key !== null) {
       this.hasKeys = true;
-      bytes[at++] = keyBytes << 1;
-      for (let i = 0; i < keyBytes; i++) {
-        const code = key.charCodeAt(i);
-        if (code > 0x7f) return 0;
-        bytes[at++] = code;
-      }
-      this.#keys?.key(bytes, at - keyBytes, keyBytes, count);
+      this.#keys?.key(bytes, plainKeyStart(next, key.length, value.length), key.length, count);
     }
-    if (length < 64) bytes[at++] = length << 1;
-    else {
-      bytes[at++] = (length << 1) | 0x80;
-      bytes[at++] = length >> 6;
-    }
-    bytes.set(value, at);
-    at += length;
-    bytes[at++] = 0;
-    if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
-    this.count = count + 1;
-    this.position = at;
-    return at - start;
-  }
-
-  /** The same where lengths and count take two bytes each and the time one: eight bytes in front of the value in two steps. */
-  #putUsual(value: Uint8Array, timestamp: number, delta: number, end: number): number {
-    const start = this.position;
-    const count = this.count;
-    const length = value.length;
-    const body = length + USUAL_BODY_BYTES;
-    const next = start + body + 2;
-    if (next > end) return 0;
-    const view = this.#view;
-    view.setUint32(start, ((body << 1) & 0xff) | 0x80 | ((body >> 6) << 8) | (delta << 25), true);
-    const counted = ((count << 1) & 0xff) | 0x80 | ((count >> 6) << 8) | (NULL_LENGTH << 16);
-    view.setUint32(start + 4, counted | ((length << 1 | 0x80) << 24), true);
-    const bytes = this.bytes;
-    bytes[start + 8] = length >> 6;
-    bytes.set(value, start + 9);
-    bytes[next - 1] = 0;
     if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
     this.count = count + 1;
     this.position = next;
-    return body + 2;
+    return next - start;
   }
 
   #use(bytes: Uint8Array): void {

@@ -11,8 +11,13 @@
  */
 
 const UNIT_BYTES = 64 * 1024;
-/** Room for the log's default buffer limit of 128 MiB, and for readers. */
-const POOL_BYTES = 160 * 1024 * 1024;
+/** Room for the log's default buffer limit of 128 MiB, for what its chunks have beyond what they hold, and for readers. */
+const POOL_BYTES = 256 * 1024 * 1024;
+/**
+ * Bun copies on the calling thread what it writes from, or reads into, unshared WebAssembly memory: 40 µs a MiB, and as much memory
+ * again. Out of shared memory it writes as Node does; there and on Deno a shared one makes copying values into it slower.
+ */
+const IS_SHARED = "Bun" in globalThis;
 
 /** Bytes at the start of the memory that are never handed out: the checksum's tables and scratch space. */
 export const POOL_RESERVED_BYTES: number = 5 * UNIT_BYTES;
@@ -23,6 +28,12 @@ export interface Region {
   readonly bytes: Uint8Array;
   /** Byte address in the pool's memory, a multiple of 65,536; -1 when the region is ordinary heap memory. */
   readonly address: number;
+}
+
+/** See {@linkcode poolViews}. */
+export interface PoolViews {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
 }
 
 class HeldRegion implements Region {
@@ -41,18 +52,31 @@ const units = new Uint8Array(POOL_BYTES / UNIT_BYTES).fill(1, 0, POOL_RESERVED_B
 let unitsInUse = 0;
 /** `undefined` until first asked for, `null` where it was refused. */
 let memory: WebAssembly.Memory | null | undefined;
+let views: PoolViews | undefined;
 
 /** The pool's memory, created at the first call; `null` where WebAssembly, or this much address space, is refused. */
 export function poolMemory(): WebAssembly.Memory | null {
   if (memory === undefined) {
     const pages = POOL_BYTES / UNIT_BYTES;
     try {
-      memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+      memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: IS_SHARED });
     } catch {
       memory = null;
     }
   }
   return memory;
+}
+
+/**
+ * All of the pool's memory as one object, with a view for numbers: who appends to many shards in turn finds it in the processor's cache.
+ * Only for regions that have an address.
+ */
+export function poolViews(): PoolViews {
+  return views ??= makeViews(poolMemory()!.buffer);
+}
+
+function makeViews(buffer: ArrayBufferLike): PoolViews {
+  return { bytes: new Uint8Array(buffer), view: new DataView(buffer) };
 }
 
 /**
@@ -64,17 +88,23 @@ export function poolMemory(): WebAssembly.Memory | null {
  * @throws {RangeError} `minBytes` is not a safe integer ≥ 0.
  */
 export function acquireRegion(minBytes: number): Region {
-  if (!Number.isSafeInteger(minBytes) || minBytes < 0) {
-    throw new RangeError(`Cannot acquire a region: the size must be a safe integer from 0, not ${String(minBytes)}`);
-  }
-  const count = Math.max(1, Math.ceil(minBytes / UNIT_BYTES));
+  const count = unitsFor(minBytes);
   const unit = findFree(count);
   const pool = unit === -1 ? null : poolMemory();
-  if (pool === null) return new HeldRegion(new Uint8Array(count * UNIT_BYTES), -1);
+  if (pool === null) return heapRegion(count);
   units.fill(1, unit, unit + count);
   unitsInUse += count;
   const address = unit * UNIT_BYTES;
   return new HeldRegion(new Uint8Array(pool.buffer, address, count * UNIT_BYTES), address);
+}
+
+/**
+ * The same for bytes that a program gets to see: never of shared memory, which some functions refuse, such as `crypto.subtle.digest`.
+ *
+ * @throws {RangeError} `minBytes` is not a safe integer ≥ 0.
+ */
+export function acquireVisibleRegion(minBytes: number): Region {
+  return IS_SHARED ? heapRegion(unitsFor(minBytes)) : acquireRegion(minBytes);
 }
 
 /**
@@ -92,6 +122,17 @@ export function releaseRegion(region: Region): void {
   const count = region.bytes.length / UNIT_BYTES;
   units.fill(0, unit, unit + count);
   unitsInUse -= count;
+}
+
+function heapRegion(count: number): Region {
+  return new HeldRegion(new Uint8Array(count * UNIT_BYTES), -1);
+}
+
+function unitsFor(minBytes: number): number {
+  if (!Number.isSafeInteger(minBytes) || minBytes < 0) {
+    throw new RangeError(`Cannot acquire a region: the size must be a safe integer from 0, not ${String(minBytes)}`);
+  }
+  return Math.max(1, Math.ceil(minBytes / UNIT_BYTES));
 }
 
 /** Bytes of the pool that are handed out; heap regions do not count. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { batchBytesAt, HEADER_BYTES } from "../batch/format.ts";
-import { acquireRegion, type Region, releaseRegion } from "../batch/memory_pool.ts";
+import { acquireVisibleRegion, type Region, releaseRegion } from "../batch/memory_pool.ts";
 import type { ChunkSource } from "../segment/batch_scanner.ts";
 import type { MaybePromise, VfsFile } from "../vfs.ts";
 
@@ -84,7 +84,7 @@ export class ReadAhead implements ChunkSource {
     let region = this.#regions[this.#turn];
     if (region === undefined || region.bytes.length < bytes) {
       if (region !== undefined) releaseRegion(region);
-      region = acquireRegion(bytes);
+      region = acquireVisibleRegion(bytes);
       this.#regions[this.#turn] = region;
     }
     return region.bytes.subarray(0, bytes);

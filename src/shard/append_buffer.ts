@@ -4,10 +4,8 @@
  * @module
  */
 import { BatchWriter } from "../batch/batch_writer.ts";
-import type { Compressor } from "../batch/compressor.ts";
 import { isKnownKeyless } from "../batch/finished_blobs.ts";
 import { HEADER_BYTES, patchBatch } from "../batch/format.ts";
-import type { KeyObserver } from "../batch/key_observer.ts";
 import { acquireRegion, releaseRegion } from "../batch/memory_pool.ts";
 import type { PreparedRecord } from "../batch/record_input.ts";
 import { validateBlob, validateCopy } from "../batch/validate.ts";
@@ -15,6 +13,7 @@ import { PAGE_BYTES } from "../segment/body_writer.ts";
 import type { Budget } from "./budget.ts";
 import { type Chunk, chunkBytes } from "./chunk.ts";
 import { Lane } from "./lane.ts";
+import type { ShardContext } from "./shard_context.ts";
 import type { SharedAppends } from "./shared_appends.ts";
 
 /** Smallest chunk: a shard with little traffic takes no more. */
@@ -29,8 +28,6 @@ const LAST_LANE_OFFSET: number = Number.MAX_SAFE_INTEGER - 2 ** 31;
 export class AppendBuffer {
   /** Bytes taken and not yet released: what backpressure measures. */
   bytes = 0;
-  /** The next offset to hand out: the claim counter. Plain, as there is one producer; {@linkcode AppendBuffer.end} always holds. */
-  nextOffset: number;
   /** Batches sealed so far; moves when a keyless producer should change shards. */
   batches = 0;
   readonly #writer: BatchWriter;
@@ -43,8 +40,8 @@ export class AppendBuffer {
   /** Bytes handed out by {@linkcode AppendBuffer.take} and not yet released. */
   #takenBytes = 0;
   /** Offset of the open batch's first record. */
-  #batchBase = 0;
-  #epoch: number;
+  #batchBase: number;
+  readonly #epoch: number;
   #current: Chunk | undefined = undefined;
   /** How large the last chunks were: the next one starts with that size. */
   #expectedBytes = MIN_CHUNK_BYTES;
@@ -53,23 +50,22 @@ export class AppendBuffer {
   /** Everything goes through it once other threads append to the shard, too. */
   #shared: SharedAppends | undefined = undefined;
 
-  constructor(
-    nextOffset: number,
-    position: number,
-    epoch: number,
-    batchBytes: number,
-    flushBytes: number,
-    budget: Budget,
-    { compressor, keys }: { readonly compressor?: Compressor; readonly keys?: KeyObserver } = {},
-  ) {
+  /** @param end Where the data ends that is written already. */
+  constructor(end: { readonly nextOffset: number; readonly position: number }, context: ShardContext) {
+    const { epoch, limits, budget, clock, compressor, keys } = context;
     this.#writer = new BatchWriter(compressor, keys);
-    this.nextOffset = nextOffset;
-    this.#position = position;
+    this.#batchBase = end.nextOffset;
+    this.#position = end.position;
     this.#epoch = epoch;
-    this.#batchBytes = batchBytes;
-    this.#maxChunkBytes = flushBytes + batchBytes;
+    this.#batchBytes = limits.batchBytes;
+    this.#maxChunkBytes = limits.flushBytes + limits.batchBytes;
     this.#budget = budget;
-    this.lane = new Lane(this.#writer, budget, (bytes) => this.#account(bytes));
+    this.lane = new Lane(this.#writer, budget, (bytes) => this.#account(bytes), clock, keys);
+  }
+
+  /** The next offset to hand out: the claim counter. Plain, as there is one producer; {@linkcode AppendBuffer.end} always holds. */
+  get nextOffset(): number {
+    return this.#batchBase + (this.lane.end === 0 ? this.#writer.count : this.lane.count);
   }
 
   /** True while nothing may be taken although there is room: too much waits for claims of other threads. */
@@ -106,9 +102,10 @@ export class AppendBuffer {
    * Takes a record and answers its offset.
    *
    * @param needed What {@linkcode AppendBuffer.measure} answered for it just before.
+   * @param only Taken only where that is its offset, as it is at this moment. Where another thread claims it first, the answer is -1.
    */
-  append(record: PreparedRecord, needed: number): number {
-    if (this.#shared !== undefined) return this.#appendShared(record);
+  append(record: PreparedRecord, needed: number, only = -1): number {
+    if (this.#shared !== undefined) return this.#appendShared(record, only);
     const writer = this.#writer;
     if (writer.count > 0 && (writer.size + needed > this.#batchBytes || !writer.hasRoomForCount)) {
       this.seal();
@@ -116,28 +113,16 @@ export class AppendBuffer {
     }
     if (writer.count === 0) needed += this.#beginBatch(needed);
     else if (writer.position + needed > writer.bytes.length) this.#makeRoom(writer.size + needed);
+    const offset = this.#batchBase + writer.count;
     writer.put(record);
     this.#account(needed);
-    return this.nextOffset++;
-  }
-
-  /** The same where the next offset is `offset`: where another thread claims it first, the answer is -1, and nothing was taken. */
-  appendAt(record: PreparedRecord, needed: number, offset: number): number {
-    // Where nobody else claims, the offset it gets is known.
-    return this.#shared === undefined ? this.append(record, needed) : this.#appendShared(record, offset);
-  }
-
-  /** Takes the commonest record through the open lane and answers its offset; -1 where another way has to take it. */
-  appendPlain(key: string | null, value: Uint8Array, timestamp: number): number {
-    // Of a closed lane the end is 0, and nothing fits.
-    if (this.#writer.putPlain(key, value, timestamp, this.lane.end) === 0) return -1;
-    return this.nextOffset++;
+    return offset;
   }
 
   /** Opens the lane for what comes next, for at most so many bytes. */
   openLane(maxBytes: number): void {
-    if (this.#shared !== undefined || this.nextOffset > LAST_LANE_OFFSET) return;
-    this.lane.open(Math.min(maxBytes, this.#batchBytes - this.#writer.size));
+    if (this.#shared !== undefined || this.#writer.count === 0 || this.#batchBase > LAST_LANE_OFFSET) return;
+    this.lane.open(Math.min(maxBytes, this.#batchBytes - this.#writer.size), this.#current!.region, this.#batchBase);
   }
 
   /**
@@ -148,7 +133,7 @@ export class AppendBuffer {
   appendBlob(blob: Uint8Array): number {
     if (this.#shared !== undefined) return this.#shared.own.appendBlob(blob, validateBlob(blob));
     this.seal();
-    const base = this.nextOffset;
+    const base = this.#batchBase;
     const chunk = this.#chunkWith(blob.length);
     const { bytes } = chunk.region;
     // Checked where it will be written from: a checksum in this memory costs no further copy.
@@ -160,7 +145,7 @@ export class AppendBuffer {
     chunk.sealed += blob.length;
     this.#account(blob.length);
     this.batches++;
-    this.nextOffset = base + offsets;
+    this.#batchBase = base + offsets;
     return base;
   }
 
@@ -173,6 +158,7 @@ export class AppendBuffer {
     this.#account(writer.seal(this.#batchBase, this.#epoch));
     this.#current!.sealed = writer.position;
     if (writer.hasKeys) this.#current!.isKeyless = false;
+    this.#batchBase += writer.count;
     writer.count = 0;
     this.batches++;
   }
@@ -221,6 +207,7 @@ export class AppendBuffer {
   /** Gives everything back that was not handed out. */
   discard(): void {
     this.lane.close();
+    this.#batchBase = this.nextOffset;
     this.#writer.count = 0;
     if (this.#shared !== undefined) this.#ready.push(...this.#shared.discard());
     for (const chunk of this.#ready.splice(0)) releaseRegion(chunk.region);
@@ -237,9 +224,9 @@ export class AppendBuffer {
     this.batches = shared.own.batches;
   }
 
-  #appendShared(record: PreparedRecord, only = -1): number {
+  #appendShared(record: PreparedRecord, only: number): number {
     const offset = this.#shared!.own.append(record, only);
-    if (offset !== -1) this.nextOffset = offset + 1;
+    if (offset !== -1) this.#batchBase = offset + 1;
     return offset;
   }
 
@@ -258,7 +245,6 @@ export class AppendBuffer {
   #beginBatch(recordBytes: number): number {
     const chunk = this.#chunkWith(HEADER_BYTES + recordBytes);
     this.#writer.begin(chunk.region.bytes, chunk.sealed);
-    this.#batchBase = this.nextOffset;
     return HEADER_BYTES;
   }
 

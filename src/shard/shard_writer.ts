@@ -4,7 +4,7 @@
  * @module
  */
 import { HEADER_BYTES } from "../batch/format.ts";
-import { plainKey, plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
+import { plainValue, PreparedRecord, type RecordInput } from "../batch/record_input.ts";
 import { validateBlobHeader } from "../batch/validate.ts";
 import { hasProducer } from "../batch/producer_fields.ts";
 import { asLogError, type LogError } from "../errors.ts";
@@ -16,6 +16,7 @@ import { AppendBuffer } from "./append_buffer.ts";
 import { CommitLoop } from "./commit_loop.ts";
 import type { Committer } from "./committer.ts";
 import type { Flushable, ShardContext } from "./shard_context.ts";
+import type { Lane } from "./lane.ts";
 import { closedError, noOffsetsError, notHandedOutError, poisonedError, writeError } from "./refusals.ts";
 import { ShardSharing, type SharingContext } from "./shard_sharing.ts";
 import { BACKPRESSURE, type Shard, type ShardState } from "./shard_types.ts";
@@ -30,6 +31,7 @@ export class ShardWriter implements Shard, Flushable {
   /** Who has appended batches under an id. */
   readonly producers: ShardProducers;
   readonly #context: ShardContext;
+  readonly #lane: Lane;
   readonly #triggers: Triggers;
   readonly #committer: Committer;
   readonly #buffer: AppendBuffer;
@@ -48,7 +50,7 @@ export class ShardWriter implements Shard, Flushable {
   timerArmed = false;
   #closing: Promise<void> | undefined = undefined;
   /** While it is active there is no lane. */
-  readonly watch: KeyWatch = new KeyWatch(this, () => this.#buffer.lane.close(this.#triggers));
+  readonly watch: KeyWatch = new KeyWatch(this, () => this.#lane.close(this.#triggers));
 
   constructor(context: ShardContext, committer: Committer, producers: ShardProducers) {
     this.producers = producers;
@@ -56,12 +58,11 @@ export class ShardWriter implements Shard, Flushable {
     this.#context = context;
     this.#triggers = new Triggers(context.limits);
     this.#committer = committer;
-    const { nextOffset, position } = committer.written;
-    const { batchBytes, flushBytes, maxBufferPerShard } = context.limits;
-    const { epoch, budget, telemetry } = context;
-    this.#buffer = new AppendBuffer(nextOffset, position, epoch, batchBytes, flushBytes, budget, context);
-    this.#room = new Room(this.id, this.#buffer, budget, maxBufferPerShard, () => this.#nudge(), telemetry);
-    const queue = new WriteQueue(this.#buffer, committer, flushBytes);
+    this.#buffer = new AppendBuffer(committer.written, context);
+    this.#lane = this.#buffer.lane;
+    const { budget, telemetry, limits } = context;
+    this.#room = new Room(this.id, this.#buffer, budget, limits.maxBufferPerShard, () => this.#nudge(), telemetry);
+    const queue = new WriteQueue(this.#buffer, committer, limits.flushBytes);
     this.#loop = new CommitLoop(this, committer, queue, this.#room, this.#waiting);
     this.trimming = new Trimming(this, context, committer, this.#loop);
     this.onChange(this.trimming.keeper.committed);
@@ -99,18 +100,16 @@ export class ShardWriter implements Shard, Flushable {
 
   /** Bytes taken and not yet in a file. */
   get bufferedBytes(): number {
-    this.#buffer.lane.close(this.#triggers);
+    this.#lane.close(this.#triggers);
     return this.#buffer.bytes;
   }
 
   tryAppend(record: RecordInput): number | typeof BACKPRESSURE {
-    const plain = plainValue(record);
-    if (plain === undefined) return this.tryAppendAt(record);
     // A shard that refuses has no lane.
-    const offset = this.#buffer.appendPlain(plainKey(record), plain, this.#context.clock.now());
+    const offset = this.#lane.append(record);
     if (offset !== -1) return offset;
     const slower = this.tryAppendAt(record);
-    if (slower !== BACKPRESSURE && this.watch.active === undefined) {
+    if (slower !== BACKPRESSURE && this.watch.active === undefined && plainValue(record) !== undefined) {
       this.#buffer.openLane(Math.min(this.#room.left, this.#triggers.left));
     }
     return slower;
@@ -119,14 +118,14 @@ export class ShardWriter implements Shard, Flushable {
   /** As `tryAppend`; takes it only where it gets the offset `only`, and else answers {@linkcode MOVED}. */
   tryAppendAt(record: RecordInput, only: number = MOVED): number | typeof BACKPRESSURE {
     if (this.#barrier !== undefined) throw this.#barrier;
+    this.#lane.close(this.#triggers);
     const buffer = this.#buffer;
-    buffer.lane.close(this.#triggers);
     this.#record.prepare(record, this.#context.clock);
     if (only !== MOVED && buffer.end !== only) return MOVED;
     const bytes = buffer.measure(this.#record);
     if (!this.#room.has(bytes + HEADER_BYTES)) return BACKPRESSURE;
     if (buffer.nextOffset >= Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
-    const offset = only === MOVED ? buffer.append(this.#record, bytes) : buffer.appendAt(this.#record, bytes, only);
+    const offset = buffer.append(this.#record, bytes, only);
     if (offset === MOVED) return MOVED;
     this.watch.active?.saw(this.#record.key, this.#record.keyBytes, offset);
     this.#taken(1, bytes);
@@ -139,7 +138,7 @@ export class ShardWriter implements Shard, Flushable {
     const isProduced = hasProducer(batch, 0);
     const found = isProduced ? this.producers.find(batch) : NEXT_BATCH;
     if (found !== NEXT_BATCH) return found === NOT_LOADED ? BACKPRESSURE : found;
-    this.#buffer.lane.close(this.#triggers);
+    this.#lane.close(this.#triggers);
     if (!this.#room.has(batch.length)) return BACKPRESSURE;
     if (this.#buffer.nextOffset + offsets > Number.MAX_SAFE_INTEGER) throw noOffsetsError(this.id);
     const base = this.#buffer.appendBlob(batch);
@@ -152,7 +151,7 @@ export class ShardWriter implements Shard, Flushable {
   async writable(options: SignalOptions = {}): Promise<void> {
     if (this.producers.loading !== undefined) await this.producers.settle(options.signal);
     if (this.#refusal !== undefined) throw this.#refusal;
-    this.#buffer.lane.close(this.#triggers);
+    this.#lane.close(this.#triggers);
     await this.#room.wait(options.signal);
   }
 
@@ -178,7 +177,7 @@ export class ShardWriter implements Shard, Flushable {
   /** Seals what is open and lets the loop write everything taken so far. */
   requestFlush(): void {
     if (this.#state !== "open") return;
-    this.#buffer.lane.close(this.#triggers);
+    this.#lane.close(this.#triggers);
     this.#triggers.reset();
     if (this.timerArmed) this.#context.disarmTimer(this);
     this.#buffer.seal();
@@ -246,7 +245,7 @@ export class ShardWriter implements Shard, Flushable {
   /** Takes nothing for the moment and says why, or takes records again. What was taken is written. */
   refuse(error: LogError | undefined): void {
     this.#barrier = this.#refusal ?? error;
-    this.#buffer.lane.close(this.#triggers);
+    this.#lane.close(this.#triggers);
     this.#room.pause(error !== undefined);
     this.#waiting.sharing?.pause(error !== undefined);
   }

@@ -3,6 +3,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import {
   acquireRegion,
+  acquireVisibleRegion,
   POOL_RESERVED_BYTES,
   poolBytesInUse,
   poolMemory,
@@ -126,8 +127,21 @@ describe("memory pool", () => {
     releaseRegion(region);
   });
 
+  it("is shared memory on Bun alone; what a program gets to see is never of it", async () => {
+    const isShared = poolMemory()!.buffer instanceof SharedArrayBuffer;
+    assert.equal(isShared, process.versions.bun !== undefined);
+    const region = acquireVisibleRegion(10);
+    assert.equal(region.bytes.length, UNIT);
+    assert.ok(region.bytes.buffer instanceof ArrayBuffer);
+    assert.equal((await crypto.subtle.digest("SHA-256", region.bytes as Uint8Array<ArrayBuffer>)).byteLength, 32);
+    releaseRegion(region);
+    assert.throws(() => releaseRegion(region), /released before/);
+  });
+
   it("refuses a size that is none", () => {
-    for (const size of [-1, 0.5, NaN, Infinity, 2 ** 53]) assert.throws(() => acquireRegion(size), RangeError);
+    for (const acquire of [acquireRegion, acquireVisibleRegion]) {
+      for (const size of [-1, 0.5, NaN, Infinity, 2 ** 53]) assert.throws(() => acquire(size), RangeError);
+    }
     assert.equal(poolBytesInUse(), 0);
   });
 
