@@ -16,6 +16,14 @@ const MIN_BYTES = 256;
 /** A lane reserves at most this part of what the log has left: other shards may not take it meanwhile. */
 const BUDGET_PART = 64;
 
+/** Up to here every runtime keeps a whole number as an integer. */
+const MAX_SMALL = 0x3fff_ffff;
+
+/** The same number, as an integer where it can be: what was computed or read as a floating point number stays one else, and costs. */
+function small(value: number): number {
+  return value <= MAX_SMALL ? value | 0 : value;
+}
+
 /**
  * A stretch of the open batch. Its bytes were reserved in every limit beforehand, and no trigger can be reached within it, so what goes
  * into it is counted when it closes.
@@ -32,7 +40,11 @@ export class Lane {
   #position = 0;
   #baseOffset = 0;
   #baseTimestamp = 0;
-  /** How much later the latest record is. */
+  /** What the clock said last, in milliseconds; NaN where it was not asked since the lane was opened. */
+  #timeMs = NaN;
+  /** The same from the batch's time on, a small whole number; -1 where that is far away. */
+  #delta = 0;
+  /** The largest of them that a record of the lane has. */
   #latest = 0;
   #bytes: Uint8Array;
   #view: DataView;
@@ -67,7 +79,9 @@ export class Lane {
     if (value === undefined) return -1;
     const key = plainKey(record);
     const count = this.count;
-    const delta = this.#clock.now() - this.#baseTimestamp;
+    const timeMs = this.#clock.now();
+    if (timeMs !== this.#timeMs) this.#moveTo(timeMs);
+    const delta = this.#delta;
     const bytes = this.#bytes;
     // Of a closed lane the end is 0, and nothing fits.
     const next = key === null && isUsual(value.length, count, delta)
@@ -86,16 +100,17 @@ export class Lane {
    * log's budget have room, and `maxBytes`.
    */
   open(maxBytes: number, region: Region, baseOffset: number): void {
-    const { position, count, bytes, baseTimestamp, maxTimestamp } = this.#writer;
+    const { position, count, bytes, baseTimestamp } = this.#writer;
     const { used, max } = this.#budget;
     const reserved = Math.min(maxBytes, bytes.length - position, Math.floor((max - used) / BUDGET_PART));
     if (count === 0 || reserved < MIN_BYTES) return;
     this.#use(region);
     this.#from = this.#position = this.#address + position;
     this.#countFrom = this.count = count;
-    this.#baseOffset = baseOffset;
+    this.#baseOffset = small(baseOffset);
     this.#baseTimestamp = baseTimestamp;
-    this.#latest = maxTimestamp - baseTimestamp;
+    this.#timeMs = NaN;
+    this.#latest = 0;
     this.#hasKeys = false;
     this.end = this.#position + reserved;
     this.#account(reserved);
@@ -111,12 +126,18 @@ export class Lane {
       this.end = 0;
       writer.position = this.#position - this.#address;
       writer.count = this.count;
-      writer.maxTimestamp = this.#baseTimestamp + this.#latest;
+      writer.maxTimestamp = Math.max(writer.maxTimestamp, this.#baseTimestamp + this.#latest);
       if (this.#hasKeys) writer.hasKeys = true;
     }
     if (triggers === undefined || this.#records === 0) return;
     triggers.taken(this.#records, this.#taken);
     this.#records = this.#taken = 0;
+  }
+
+  #moveTo(timeMs: number): void {
+    const delta = timeMs - this.#baseTimestamp;
+    this.#timeMs = timeMs;
+    this.#delta = delta >= 0 && delta <= MAX_SMALL ? delta | 0 : -1;
   }
 
   #sawKey(next: number, keyBytes: number, valueBytes: number): void {
