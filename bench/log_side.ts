@@ -4,7 +4,7 @@
  * @module
  */
 import { rmSync } from "node:fs";
-import { BACKPRESSURE, openLog, type OpenOptions, type Rung } from "../mod.ts";
+import { BACKPRESSURE, openLog, type OpenOptions, type RecordInput, type Rung } from "../mod.ts";
 import { makeValue, type Side, timed } from "./figure.ts";
 
 /** How {@linkcode appendSide} appends. */
@@ -35,6 +35,32 @@ export async function appendAll(
   }
 }
 
+/** What records are appended to: a shard, or a producer in a worker. */
+interface Target {
+  tryAppend(record: RecordInput): number | typeof BACKPRESSURE;
+  writable(): Promise<void>;
+}
+
+/** Appends one record so many times. */
+export function appendRepeatedly(to: Target, record: RecordInput, count: number): Promise<void> {
+  const fill = (from: number): number => {
+    let i = from;
+    while (i < count && to.tryAppend(record) !== BACKPRESSURE) i++;
+    return i;
+  };
+  return appendAll(count, fill, () => to.writable());
+}
+
+/** Appends so many records, those of a list in turn. */
+export function appendInTurn(to: Target, records: readonly RecordInput[], count: number): Promise<void> {
+  const fill = (from: number): number => {
+    let i = from;
+    while (i < count && to.tryAppend(records[i % records.length]) !== BACKPRESSURE) i++;
+    return i;
+  };
+  return appendAll(count, fill, () => to.writable());
+}
+
 /** `tryAppend` of one value to one shard; each run makes a log and removes it. */
 export function appendSide({ path, messages, rung, options }: AppendSideOptions): Side {
   const record = { value: makeValue() };
@@ -42,13 +68,8 @@ export function appendSide({ path, messages, rung, options }: AppendSideOptions)
     async run() {
       const log = await openLog(path, options);
       const shard = log.shard(0);
-      const fill = (from: number): number => {
-        let i = from;
-        while (i < messages && shard.tryAppend(record) !== BACKPRESSURE) i++;
-        return i;
-      };
       const seconds = await timed(async () => {
-        await appendAll(messages, fill, () => shard.writable());
+        await appendRepeatedly(shard, record, messages);
         await shard.flush(rung);
       });
       await log.close();

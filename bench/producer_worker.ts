@@ -7,23 +7,13 @@ import { parentPort } from "node:worker_threads";
 import { BatchBuilder } from "../mod.ts";
 import { BACKPRESSURE, connectProducer, type Producer, type ProducerHandle } from "../producer.ts";
 import { makeRecords } from "./figure.ts";
-import { appendAll } from "./log_side.ts";
+import { appendInTurn } from "./log_side.ts";
 
 /** What the worker is told. `isPacked`: it makes batches itself, and compresses them. */
 export type Order = { readonly handle: ProducerHandle } | { readonly messages: number; readonly isPacked: boolean };
 
 const records = makeRecords();
 let producer: Producer | undefined;
-
-async function append(messages: number): Promise<void> {
-  const to = producer!;
-  const fill = (from: number): number => {
-    let i = from;
-    while (i < messages && to.tryAppend(records[i % records.length]) !== BACKPRESSURE) i++;
-    return i;
-  };
-  await appendAll(messages, fill, () => to.writable());
-}
 
 async function appendPacked(messages: number): Promise<void> {
   const builder = new BatchBuilder({ compression: "gzip" });
@@ -42,7 +32,7 @@ parentPort!.on("message", async (order: Order) => {
     producer = connectProducer(order.handle);
     parentPort!.postMessage("connected");
   } else {
-    await (order.isPacked ? appendPacked : append)(order.messages);
+    await (order.isPacked ? appendPacked(order.messages) : appendInTurn(producer!, records, order.messages));
     await producer!.flush("os");
     parentPort!.postMessage("done");
     // Closing is no part of the work that is measured.

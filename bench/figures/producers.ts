@@ -5,9 +5,9 @@
  */
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import { BACKPRESSURE, openLog } from "../../mod.ts";
+import { openLog } from "../../mod.ts";
 import { makeRecords, type PairFigure, type Setting, type Sides, timed } from "../figure.ts";
-import { appendAll } from "../log_side.ts";
+import { appendInTurn } from "../log_side.ts";
 import { threadSeconds } from "../processor_time.ts";
 import type { Order } from "../producer_worker.ts";
 
@@ -105,14 +105,8 @@ function sides({ directory, messages }: Setting, isPacked: boolean): Sides {
         const log = await openLog(path, isPacked ? { compression: "gzip" } : {});
         const shard = log.shard(0);
         const before = threadSeconds();
-        const total = share * WORKERS;
-        const fill = (from: number): number => {
-          let i = from;
-          while (i < total && shard.tryAppend(records[i % records.length]) !== BACKPRESSURE) i++;
-          return i;
-        };
         const seconds = await timed(async () => {
-          await appendAll(total, fill, () => shard.writable());
+          await appendInTurn(shard, records, share * WORKERS);
           await shard.flush("os");
         });
         alone = threadSeconds() - before;

@@ -5,10 +5,10 @@
  */
 import { rmSync } from "node:fs";
 import { runtimeVfs } from "../../adapters/runtime.ts";
-import { BACKPRESSURE, type DirectIo, openLog } from "../../mod.ts";
+import { type DirectIo, openLog } from "../../mod.ts";
 import { writeBlocks } from "../direct_writer.ts";
 import { FRAMING_BYTES, makeValue, type PairFigure, type Setting, type Sides, timed, VALUE_BYTES } from "../figure.ts";
-import { appendAll } from "../log_side.ts";
+import { appendRepeatedly } from "../log_side.ts";
 
 const UNTIL_SYNCED = "ratio until everything is synced, on both sides";
 
@@ -41,15 +41,9 @@ function sides({ directory, messages }: Setting, directIo: DirectIo): Sides {
         const log = await openLog(path, { directIo });
         const shard = log.shard(0);
         const started = performance.now();
-        const append = (count: number): Promise<void> =>
-          appendAll(count, (from) => {
-            let i = from;
-            while (i < count && shard.tryAppend(record) !== BACKPRESSURE) i++;
-            return i;
-          }, () => shard.writable());
         const seconds = await timed(async () => {
           for (let i = 0; i < messages; i += tenth) {
-            await append(Math.min(tenth, messages - i));
+            await appendRepeatedly(shard, record, Math.min(tenth, messages - i));
             tell("the log", i + tenth, messages, started);
           }
           await shard.flush("os");
