@@ -6,7 +6,7 @@
 import type { Compressor } from "./compressor.ts";
 import { HEADER_BYTES, sealHeader } from "./format.ts";
 import type { KeyObserver } from "./key_observer.ts";
-import { isUsual, plainKeyStart, putPlain, putUsual } from "./plain_record.ts";
+import { plainKeyStart, putPlain } from "./plain_record.ts";
 import type { PreparedRecord } from "./record_input.ts";
 import { varintSize, varlongSize, writeVarint, writeVarlong } from "./varint.ts";
 
@@ -108,10 +108,7 @@ export class BatchWriter {
     const count = this.count;
     const delta = timestamp - this.baseTimestamp;
     const { bytes } = this;
-    let next: number;
-    if (key === null && isUsual(value.length, count, delta)) {
-      next = putUsual(bytes, this.#view, start, end, value, count, delta);
-    } else next = putPlain(bytes, start, end, key, value, count, delta);
+    const next = putPlain(bytes, this.#view, start, end, key, value, count, delta);
     if (next === 0) return 0;
     if (key !== null) {
       this.hasKeys = true;

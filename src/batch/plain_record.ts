@@ -19,19 +19,35 @@ const MAX_USUAL_BYTES: number = PLAIN - USUAL_BODY_BYTES;
 /** The first number whose varint has two bytes. */
 const FIRST_LONG = 64;
 
-/** True where {@linkcode putUsual} writes it: lengths and count take two bytes each, the time one, and there is no key. */
-export function isUsual(length: number, count: number, delta: number): boolean {
+/**
+ * Writes a plain record behind the first of its batch.
+ *
+ * @param view The same memory as `bytes`.
+ * @param delta Milliseconds behind the batch's first record.
+ * @returns Where it ends; 0 where it is not such a record, or would end behind `end`: what was written there counts for nothing.
+ */
+export function putPlain(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  end: number,
+  key: string | null,
+  value: Uint8Array,
+  count: number,
+  delta: number,
+): number {
+  if (key === null && isUsual(value.length, count, delta)) return putUsual(bytes, view, at, end, value, count, delta);
+  return putAny(bytes, at, end, key, value, count, delta);
+}
+
+/** True where lengths and count take two bytes each, and the time one. */
+function isUsual(length: number, count: number, delta: number): boolean {
   const isLength = length >= FIRST_LONG && length <= MAX_USUAL_BYTES;
   return isLength && count >= FIRST_LONG && count <= PLAIN && delta >= 0 && delta < FIRST_LONG;
 }
 
-/**
- * Writes a record that {@linkcode isUsual}: eight bytes in front of the value in two steps.
- *
- * @param view The same memory as `bytes`.
- * @returns Where it ends; 0 where that would be behind `end`, and nothing was written.
- */
-export function putUsual(
+/** One without a key that {@linkcode isUsual}: eight bytes in front of the value in two steps. */
+function putUsual(
   bytes: Uint8Array,
   view: DataView,
   at: number,
@@ -53,13 +69,7 @@ export function putUsual(
   return next;
 }
 
-/**
- * Writes any plain record behind the first of its batch.
- *
- * @param delta Milliseconds behind the batch's first record.
- * @returns Where it ends; 0 where it is not such a record, or would end behind `end`: what was written there counts for nothing.
- */
-export function putPlain(
+function putAny(
   bytes: Uint8Array,
   start: number,
   end: number,

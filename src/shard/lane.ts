@@ -6,7 +6,7 @@
 import type { BatchWriter } from "../batch/batch_writer.ts";
 import type { KeyObserver } from "../batch/key_observer.ts";
 import { poolViews, type Region } from "../batch/memory_pool.ts";
-import { isUsual, plainKeyStart, putPlain, putUsual } from "../batch/plain_record.ts";
+import { plainKeyStart, putPlain } from "../batch/plain_record.ts";
 import { type Now, plainKey, plainValue, type RecordInput } from "../batch/record_input.ts";
 import type { Budget } from "./budget.ts";
 import type { Triggers } from "./triggers.ts";
@@ -82,11 +82,8 @@ export class Lane {
     const timeMs = this.#clock.now();
     if (timeMs !== this.#timeMs) this.#moveTo(timeMs);
     const delta = this.#delta;
-    const bytes = this.#bytes;
     // Of a closed lane the end is 0, and nothing fits.
-    const next = key === null && isUsual(value.length, count, delta)
-      ? putUsual(bytes, this.#view, this.#position, this.end, value, count, delta)
-      : putPlain(bytes, this.#position, this.end, key, value, count, delta);
+    const next = putPlain(this.#bytes, this.#view, this.#position, this.end, key, value, count, delta);
     if (next === 0) return -1;
     if (key !== null) this.#sawKey(next, key.length, value.length);
     this.#position = next;
